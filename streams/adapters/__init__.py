@@ -1,0 +1,1 @@
+"""Importers: recorded runs of other systems to events."""

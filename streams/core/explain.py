@@ -1,0 +1,201 @@
+"""Why a trace got its verdict, as sections of plain text that a command line prints. No personal data: kinds, counts,
+codes and numbers only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from schemas.records import Decision, Signal, Trace
+from schemas.seed_text import clock_duration, iso_time, json_object
+from streams.core.reasons import REASONS
+from streams.core.score import PROCESS_WEIGHTS
+from streams.core.signals import CATALOGUE
+
+_CLOSE_WORDS = {
+    "ended": "its end was seen, and nothing more came",
+    "idle": "no end was seen, and nothing came for the idle time",
+    "max_age": "it was open for as long as a trace may be",
+    "max_size": "it was as large as a trace may be",
+    "evicted": "too many traces were open",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a section: what, its value, and what was asked of it."""
+
+    label: str
+    value: str
+    asked: str = ""
+    ok: bool | None = None
+    """Whether it is as asked; None where nothing is asked."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled group of lines."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All sections, and a headline."""
+
+    trace_id: str
+    headline: str
+    sections: tuple[Section, ...]
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an explanation says of the run itself; fields are named like the columns of the table `traces`."""
+
+    scenario: str
+    execution_mode: str
+    close_reason: str
+    completion_status: str
+    duration_seconds: float
+    event_count: int
+    step_count: int
+    tool_call_count: int
+    tool_error_count: int
+    consent_status: str
+    consent_basis: str | None = None
+    redaction_rules: str
+    redaction_counts: str
+    """`{kind: count}`, JSON text."""
+
+
+def facts_of_row(row: Mapping[str, object]) -> RunFacts:
+    """Facts of a row of the table `traces`; further columns do not matter."""
+    return msgspec.convert({key: row[key] for key in RunFacts.__struct_fields__ if key in row}, RunFacts)
+
+
+def facts_of(trace: Trace) -> RunFacts:
+    """Facts of a trace."""
+    return RunFacts(
+        scenario=trace.scenario,
+        execution_mode=trace.execution_mode,
+        close_reason=trace.close_reason,
+        completion_status=trace.completion_status,
+        duration_seconds=trace.duration_seconds,
+        event_count=trace.event_count,
+        step_count=trace.step_count,
+        tool_call_count=trace.tool_call_count,
+        tool_error_count=trace.tool_error_count,
+        consent_status=trace.consent.status,
+        consent_basis=trace.consent.basis,
+        redaction_rules=trace.redaction.rules_version,
+        redaction_counts=msgspec.json.encode(trace.redaction.counts, order="deterministic").decode(),
+    )
+
+
+def decision_of_row(row: Mapping[str, object]) -> Decision:
+    """The decision in a row of the table `decisions`; its time may be a datetime or microseconds since 1970 UTC."""
+    decided_at = row["decided_at"]
+    if isinstance(decided_at, datetime):
+        decided_at = (decided_at - datetime(1970, 1, 1, tzinfo=decided_at.tzinfo or UTC)) // timedelta(microseconds=1)
+    signals = msgspec.json.decode(str(row["signals"]), type=tuple[Signal, ...])
+    given = {key: row[key] for key in Decision.__struct_fields__ if key in row}
+    given |= {"decided_at": decided_at, "signals": signals, "thresholds_json": row["thresholds"]}
+    return msgspec.convert(given, Decision)
+
+
+def explain(decision: Decision, facts: RunFacts | None, examples: Mapping[str, int]) -> Explanation:
+    """Explain a decision. `facts` is None where only the decision was kept (consent denied); `examples` is the number
+    of stored examples by type.
+    """
+    score = "" if decision.quality_score is None else f", quality score {_number(decision.quality_score)}"
+    headline = f"{decision.trace_id} revision {decision.revision}: {decision.verdict}{score}"
+    sections = [_verdict(decision), _signals(decision)]
+    if facts:
+        sections += [_run(facts), _privacy(facts)]
+    if decision.example_count or examples:
+        sections.append(_examples(decision, examples))
+    return Explanation(decision.trace_id, headline, tuple(section for section in sections if section.lines))
+
+
+def _verdict(decision: Decision) -> Section:
+    lines = [Line("verdict", decision.verdict)]
+    for code in decision.reasons:
+        reason = REASONS.get(code)
+        lines.append(Line(code, reason.words if reason else "a reason of another version"))
+    if decision.duplicate_of:
+        lines.append(Line("repeats", decision.duplicate_of))
+    lines += [Line("policy", decision.policy_hash), Line("decided at", iso_time(decision.decided_at))]
+    return Section("Verdict", tuple(lines))
+
+
+def _signals(decision: Decision) -> Section:
+    gates = json_object(decision.thresholds_json).get("gates")
+    gates = gates if isinstance(gates, dict) else {}
+    docs = {kind.name: kind.doc for kind in CATALOGUE}
+    lines: list[Line] = []
+    minimum = gates.get("min_quality_score")
+    if decision.quality_score is not None:
+        lines.append(_held("quality_score", decision.quality_score, minimum, "0.7 outcome, 0.3 process"))
+    for signal in decision.signals:
+        doc = docs.get(signal.name, "")
+        if signal.name == "outcome" and gates.get("positive_outcome"):
+            lines.append(_held(signal.name, signal.value, gates.get("min_outcome"), doc))
+        elif signal.name == "complete" and gates.get("complete_execution"):
+            lines.append(_held(signal.name, signal.value, 1, doc))
+        elif signal.name == "reasoning_share" and gates.get("min_reasoning_share"):
+            lines.append(_held(signal.name, signal.value, gates["min_reasoning_share"], doc))
+        else:
+            weight = PROCESS_WEIGHTS.get(signal.name)
+            part = f"weight {weight} in process; " if weight else ""
+            lines.append(Line(signal.name, _number(signal.value), part + doc))
+    return Section("Signals", tuple(lines))
+
+
+def _held(name: str, value: float | None, minimum: object, doc: str) -> Line:
+    if not isinstance(minimum, int | float):
+        return Line(name, _number(value), doc)
+    ok = None if value is None else value >= minimum
+    return Line(name, _number(value), f"at least {_number(minimum)}; {doc}", ok)
+
+
+def _run(facts: RunFacts) -> Section:
+    closed = _CLOSE_WORDS.get(facts.close_reason, "a reason of another version")
+    return Section(
+        "Run",
+        (
+            Line("scenario", f"{facts.scenario} ({facts.execution_mode})"),
+            Line("closed because", f"{facts.close_reason}: {closed}"),
+            Line("completion status", facts.completion_status),
+            Line("duration", clock_duration(facts.duration_seconds)),
+            Line("events", f"{facts.event_count} in {facts.step_count} steps"),
+            Line("tool calls", f"{facts.tool_call_count}, {facts.tool_error_count} with an error"),
+        ),
+    )
+
+
+def _privacy(facts: RunFacts) -> Section:
+    basis = f", basis: {facts.consent_basis}" if facts.consent_basis else ""
+    counts = sorted(json_object(facts.redaction_counts).items())
+    lines = [Line("consent", facts.consent_status + basis)]
+    lines += [Line(f"replaced {kind}", str(count)) for kind, count in counts]
+    if not counts:
+        lines.append(Line("replaced", "nothing"))
+    lines.append(Line("redaction rules", facts.redaction_rules))
+    return Section("Privacy", tuple(lines))
+
+
+def _examples(decision: Decision, examples: Mapping[str, int]) -> Section:
+    lines = [Line("made", str(decision.example_count))]
+    lines += [Line(f"stored {type_}", str(count)) for type_, count in sorted(examples.items())]
+    return Section("Examples", tuple(lines))
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:g}"
+
+
+def as_json(explanation: Explanation) -> bytes:
+    """The explanation as JSON text for `--json`."""
+    return msgspec.json.encode(explanation)

@@ -1,0 +1,126 @@
+"""The curation policy: thresholds that people set in a file, checked, frozen and hashed."""
+
+import hashlib
+import tomllib
+import typing
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from schemas.errors import UsageError
+from schemas.records import ExecutionMode
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+ExampleType = Literal["agent_execution", "conversation"]
+
+
+class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a trace must be. Shares and scores are 0 to 1."""
+
+    min_quality_score: Share = 0.8
+    complete_execution: bool = True
+    positive_outcome: bool = True
+    min_outcome: Share = 0.9
+    unknown_outcome: Literal["reject", "accept"] = "reject"
+    min_reasoning_share: Share = 0.0
+    execution_modes: tuple[ExecutionMode, ...] = ("EXECUTION", "SIMULATION", "OPTIMIZATION")
+
+
+class ConsentRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What missing consent means."""
+
+    unknown: Literal["quarantine", "reject", "accept"] = "quarantine"
+    denied: Literal["reject"] = "reject"
+
+
+class ExampleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How examples are shaped, and how large they may be."""
+
+    types: tuple[ExampleType, ...] = ("agent_execution", "conversation")
+    max_context_chars: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 32_000
+    max_example_bytes: Annotated[int, msgspec.Meta(ge=1024, le=32 * 2**20)] = 8 * 2**20
+    max_step_examples: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 400
+    max_trace_bytes: Annotated[int, msgspec.Meta(ge=1024, le=256 * 2**20)] = 32 * 2**20
+    failed_action_weight: Share = 0.5
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """A whole policy. Compare policies by `hash`."""
+
+    name: str = "default"
+    gates: Gates = Gates()
+    consent: ConsentRules = ConsentRules()
+    examples: ExampleRules = ExampleRules()
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 of the values, 64 hex digits; comments and order of the file do not matter."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+    @cached_property
+    def thresholds_json(self) -> str:
+        """What decisions are held against, compact JSON text."""
+        content = {"gates": self.gates, "consent": self.consent}
+        return msgspec.json.encode(content, order="deterministic").decode()
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy of a file, read once at start-up. Raises UsageError that says what is wrong, and where."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read the policy {path}: {detail}; set TDC_POLICY to a readable TOML file") from None
+    return parse_policy(text, str(path))
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """Policy of TOML text; `source` is its name in errors.
+
+    Raises UsageError that names the source, each wrong key, and what is allowed there.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the policy {source} is not TOML: {error}") from None
+    problems = _problems(content, Policy, "")
+    if problems:
+        raise UsageError(f"the policy {source} is wrong:\n" + "\n".join(f"  {line}" for line in problems))
+    return msgspec.convert(content, Policy)
+
+
+def _problems(content: dict[str, object], expected: type[msgspec.Struct], prefix: str) -> list[str]:
+    """One line for each wrong key: msgspec alone stops at the first, and does not say what is allowed."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(expected)}
+    lines: list[str] = []
+    for key, value in content.items():
+        if key not in fields:
+            lines.append(f"{prefix}{key}: unknown key; known here: {', '.join(fields)}")
+            continue
+        kind = fields[key]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if isinstance(value, dict):
+                lines.extend(_problems(value, kind, f"{prefix}{key}."))
+            else:
+                lines.append(f"{prefix}{key}: must be a section, [{prefix}{key}]")
+            continue
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            lines.append(f"{prefix}{key}: {value!r} is not allowed; must be {_allowed(kind)}")
+    return lines
+
+
+def _allowed(kind: object) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return " or ".join(f'"{choice}"' for choice in arguments)
+    if origin is tuple:
+        return f"a list of {_allowed(arguments[0])}"
+    if origin is Annotated:
+        meta = arguments[1]
+        noun = "a whole number" if arguments[0] is int else "a number"
+        return f"{noun} from {meta.ge} to {meta.le}"
+    return {bool: "true or false", str: "a text", int: "a whole number"}.get(typing.cast(type, kind), str(kind))

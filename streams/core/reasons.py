@@ -1,0 +1,45 @@
+"""Every reason that curation may give, with its stable code. Tables, metrics and policies name reasons by code."""
+
+from dataclasses import dataclass
+
+from schemas.records import Verdict
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason."""
+
+    code: str
+    verdict: Verdict
+    """What it leads to; consent_unknown leads to rejection instead where the policy says so. A reason that leads to
+    `accepted` is a note beside the verdict."""
+    words: str
+    """For people."""
+
+
+_ALL = (
+    Reason("consent_denied", "rejected", "consent was denied, so its content was never passed on"),
+    Reason("redaction_failed", "quarantined", "personal data could not be removed with certainty"),
+    Reason("consent_unknown", "quarantined", "nobody said that the data may be used"),
+    Reason("rejected_by_human", "rejected", "a person rejected the run"),
+    Reason("execution_mode_excluded", "rejected", "the policy takes no runs of this execution mode"),
+    Reason("incomplete_execution", "rejected", "the run was not seen to its end"),
+    Reason("success_contradicted", "rejected", "it claims success while every tool result is an error"),
+    Reason("negative_outcome", "rejected", "the run did not reach its aim"),
+    Reason("outcome_unknown", "rejected", "nothing says whether the run reached its aim"),
+    Reason("unclear_reasoning", "rejected", "too few of its acting turns say why"),
+    Reason("low_quality_score", "rejected", "its quality score is below the policy's minimum"),
+    Reason("nothing_to_learn", "rejected", "it holds no turn of an agent that an example could be made of"),
+    Reason("near_duplicate", "duplicate", "it repeats another trace"),
+    Reason("examples_too_large", "accepted", "some examples were left out because they are too large"),
+    Reason("examples_thinned", "accepted", "it acts more often than examples are made of; they were thinned out"),
+)
+
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _ALL}
+"""By code, most important first."""
+
+
+def in_order(codes: set[str]) -> tuple[str, ...]:
+    """Codes, most important first. Raises KeyError for a code outside the catalogue."""
+    order = {code: place for place, code in enumerate(REASONS)}
+    return tuple(sorted(codes, key=lambda code: order[code]))

@@ -1,0 +1,1 @@
+"""State of one partition of one stage: a port, and its Redis and in-memory back-ends."""
