@@ -1,0 +1,1 @@
+"""Running the system: the local stack, dashboards, policies, runbooks."""

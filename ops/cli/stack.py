@@ -1,0 +1,75 @@
+"""`tdc up`, `tdc down`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ops import stack
+from ops.cli.output import AsJson, err, out, print_json, table
+from schemas.registry import RegistryClient
+from schemas.settings import Settings, load_settings
+from streams.kafka import ensure_topics
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(down)
+
+
+def up(
+    as_json: AsJson = False,
+    s3: Annotated[
+        bool | None, typer.Option("--s3/--no-s3", help="Insist on S3, or keep tables in a directory.")
+    ] = None,
+) -> None:
+    """Start the local stack: Kafka, schema registry, Redis, S3. Harmless when it is up.
+
+    State lives in TDC_HOME, ports count up from TDC_PORT_BASE. The first start downloads what is missing, once.
+    """
+    rows = start(load_settings(), s3)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    out.print(_table("local stack", rows))
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop the local stack. Data stays in TDC_HOME."""
+    rows = stack.down(load_settings().home)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    elif not rows:
+        out.print("nothing was running")
+    else:
+        out.print(_table("local stack", rows))
+
+
+def start(settings: Settings, s3: bool | None = None) -> list[stack.PartStatus]:
+    """Start the stack, create topics and register schemas; says on stderr what it is doing."""
+    with err.status("starting the local stack") as status:
+
+        def progress(part: str, message: str) -> None:
+            status.update(f"{part}: {message}")
+            err.print(f"[dim]{part}: {message}[/dim]")
+
+        rows = stack.up(settings.home, settings.port_base, progress=progress, with_s3=s3)
+        status.update("topics and schemas")
+        prepare(settings)
+    return rows
+
+
+def prepare(settings: Settings) -> None:
+    """Make sure of topics and registered schemas."""
+    ensure_topics(settings)
+    RegistryClient.from_settings(settings).register_all()
+
+
+def _table(title: str, rows: Sequence[stack.PartStatus]) -> object:
+    return table(
+        title,
+        ("part", "listens at", "state", "detail"),
+        [(row.name, row.listening, "running" if row.running else "stopped", row.detail) for row in rows],
+    )

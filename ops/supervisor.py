@@ -1,0 +1,218 @@
+"""Runs all stages and the sink as processes of this machine, and starts again what dies."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from pydantic import BaseModel, SecretStr
+
+from ops.status import Status, gather_status
+from schemas.errors import TdcError, TransientError
+from schemas.settings import Settings
+
+PROCESSES: dict[str, tuple[str, ...]] = {
+    "assemble": ("worker", "assemble", "--attended"),
+    "curate": ("worker", "curate", "--attended"),
+    "sink": ("sink", "--attended"),
+}
+_FAST_DEATHS = 5
+"""A process that dies this often within a minute of its start is not started again."""
+_STOP_SECONDS = 30.0
+_TAKE_OVER_SECONDS = 10.0
+
+
+class PipelineFailed(TdcError):
+    """A process of the pipeline cannot stay up."""
+
+
+@dataclass
+class _Child:
+    name: str
+    arguments: tuple[str, ...]
+    log_path: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    not_before: float = 0.0
+    fast_deaths: int = 0
+    log: IO[bytes] | None = field(default=None, repr=False)
+
+
+class Supervisor:
+    """`with Supervisor(settings, log_dir) as pipeline: pipeline.wait_until_idle(...)`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log_dir: Path,
+        workers: int = 1,
+        processes: Mapping[str, tuple[str, ...]] = PROCESSES,
+    ) -> None:
+        self._settings = settings
+        self._environment = {**os.environ, **settings_environment(settings), "PYTHONUNBUFFERED": "1"}
+        self._children = [
+            _Child(
+                name if n == 0 else f"{name}-{n + 1}", arguments, log_dir / f"{name}{'' if n == 0 else f'-{n + 1}'}.log"
+            )
+            for name, arguments in processes.items()
+            for n in range(workers if name != "sink" else 1)
+        ]
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> "Supervisor":
+        try:
+            for child in self._children:
+                self._start(child)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of what runs, by name."""
+        return {c.name: c.process.pid for c in self._children if c.process and c.process.poll() is None}
+
+    def look_after(self) -> None:
+        """Start again what died. Raises PipelineFailed when a process keeps dying."""
+        now = time.monotonic()
+        for child in self._children:
+            if child.process is None:
+                if now >= child.not_before:
+                    self._start(child)
+                continue
+            code = child.process.poll()
+            if code is None:
+                continue
+            if code == 2:
+                raise PipelineFailed(f"{child.name} refused its settings:\n{_tail(child.log_path)}")
+            child.fast_deaths = child.fast_deaths + 1 if now - child.started_at < 60 else 1
+            if child.fast_deaths > _FAST_DEATHS:
+                raise PipelineFailed(
+                    f"{child.name} died {child.fast_deaths} times (last exit code {code}); see {child.log_path}:\n"
+                    + _tail(child.log_path)
+                )
+            _close_pipe(child.process)
+            child.process = None
+            child.not_before = now + min(0.2 * 2**child.fast_deaths, 10)
+
+    def wait_until_idle(
+        self, on_status: Callable[[Status], None] = lambda _: None, timeout_seconds: float | None = None
+    ) -> Status:
+        """Wait until everything produced so far is through. Raises PipelineFailed, also when time is over."""
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        calm = 0
+        while True:
+            self.look_after()
+            try:
+                status = gather_status(self._settings)
+            except TransientError:
+                calm = 0
+            else:
+                on_status(status)
+                # Twice in a row: the parts are read one after the other, not at one instant.
+                calm = calm + 1 if status.idle and status.balanced else 0
+                if calm >= 2:
+                    return status
+            if until is not None and time.monotonic() > until:
+                raise PipelineFailed(f"not everything was through after {timeout_seconds:.0f} s; see `tdc status`")
+            time.sleep(0.4)
+
+    def stop(self) -> None:
+        """Ask every process to leave; the sink stores what it holds. What does not leave is killed."""
+        running = [c.process for c in self._children if c.process is not None and c.process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + _STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for child in self._children:
+            if child.process is not None:
+                _close_pipe(child.process)
+            if child.log is not None:
+                child.log.close()
+                child.log = None
+
+    def _start(self, child: _Child) -> None:
+        if child.log is None:
+            child.log = _locked(child.log_path, child.name)
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "ops.cli.main", *child.arguments],
+            # Its own name in the consumer group: when it dies, what is started in its place need not wait until the
+            # broker believes that it is dead.
+            env={**self._environment, "TDC_KAFKA__MEMBER": child.name},
+            stdin=subprocess.PIPE,  # never written to: it ends when this process does
+            stdout=child.log,
+            stderr=child.log,
+            start_new_session=True,
+        )
+        child.started_at = time.monotonic()
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as `TDC_*` variables, so that a child process has the very same ones."""
+    variables: dict[str, str] = {}
+
+    def walk(prefix: str, model: BaseModel) -> None:
+        for name in type(model).model_fields:
+            value: Any = getattr(model, name)
+            key = f"{prefix}{name.upper()}"
+            if value is None:
+                continue
+            if isinstance(value, BaseModel):
+                walk(f"{key}__", value)
+            elif isinstance(value, SecretStr):
+                variables[key] = value.get_secret_value()
+            elif isinstance(value, str | Path):
+                variables[key] = str(value)
+            else:
+                variables[key] = json.dumps(value)
+
+    walk("TDC_", settings)
+    variables["TDC_HOME"] = str(settings.home.absolute())
+    return variables
+
+
+def _close_pipe(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _locked(path: Path, name: str) -> IO[bytes]:
+    """The log of a process, locked as long as it or its supervisor lives: two of one name would oust each other.
+
+    A process whose supervisor was killed stops by itself; that is waited for.
+    """
+    log = path.open("ab")
+    until = time.monotonic() + _TAKE_OVER_SECONDS
+    while True:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                log.close()
+                raise PipelineFailed(f"{name} runs already, under another `tdc run` (its log is {path})") from None
+            time.sleep(0.2)
+        else:
+            return log
+
+
+def _tail(path: Path, lines: int = 8) -> str:
+    try:
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
