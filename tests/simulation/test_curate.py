@@ -1,0 +1,127 @@
+"""Curation with crashes, lost state and zombies: each trace has one verdict, and its examples are told once."""
+
+import asyncio
+import random
+
+import msgspec
+import pytest
+
+from schemas.codec import encode
+from schemas.records import DeadLetter, Decision, Example, Trace
+from streams.core.curate import curate
+from streams.core.policy import Policy
+from streams.stages.curate import CurateStage
+from tests.simulation.world import LOOKUP, SCHEMA_IDS, TroubledState, Worker, World
+from tests.unit.core.build import good_run
+
+POLICY = Policy()
+REMEMBER_MS = 10**12
+
+
+def make_traces(rng: random.Random) -> list[Trace]:
+    """What assemble may publish: revisions in order, each perhaps repeated from any earlier point, flagged."""
+    published: list[Trace] = []
+    for number in range(rng.randrange(3, 8)):
+        for revision in range(1, rng.choice([2, 2, 2, 3, 4])):
+            run = good_run(f"t{number}", turns=rng.randrange(1, 4))
+            fields: dict[str, object] = {"revision": revision}
+            if rng.random() < 0.2:
+                fields["completion_status"] = "failed"
+                run.events = [e for e in run.events if not e.agent_ended]
+                run.ends("failed")
+            if rng.random() < 0.15:
+                fields["withheld"] = rng.choice(["consent_denied", "redaction_failed"])
+            published.append(run.trace(**fields))
+    order = sorted(range(len(published)), key=lambda n: (published[n].revision, rng.random()))
+    published = [published[n] for n in order]
+    for _ in range(rng.randrange(3)):
+        start = rng.randrange(len(published))
+        again = [msgspec.structs.replace(trace, redelivered=True) for trace in published[start:][:3]]
+        published[start + len(again) : start + len(again)] = again
+    return published
+
+
+def decide(seed: int, *, trouble: float, loses_state: bool = False) -> tuple[World, list[Trace]]:
+    """Run the stage over the traces of a seed."""
+    world = World(seed, trouble)
+    traces = make_traces(random.Random(seed))
+
+    def make(owner: str) -> CurateStage:
+        return CurateStage(
+            owner=owner, state_of=lambda _: TroubledState(world), publisher=world, log=world, lookup=LOOKUP,
+            policy=POLICY, remember_ms=REMEMBER_MS,
+        )  # fmt: skip
+
+    async def run() -> None:
+        worker = Worker(world, "traces", make, loses_state=loses_state)
+        for number, trace in enumerate(traces):
+            world.now_ms += 100
+            world.append("traces", trace.trace_id.encode(), encode(trace, SCHEMA_IDS["Trace"]))
+            if number == 1:
+                world.append("traces", b"junk", b"junk")
+            while world.rng.random() < 0.3:
+                await worker.step(world.rng.randrange(1, 4))
+        while await worker.step(world.rng.randrange(1, 9)):
+            pass
+
+    asyncio.run(run())
+    return world, traces
+
+
+def check(world: World, traces: list[Trace]) -> None:
+    """What holds after any run."""
+    latest: dict[str, Trace] = {}
+    for trace in traces:
+        if trace.trace_id not in latest or trace.revision >= latest[trace.trace_id].revision:
+            latest[trace.trace_id] = trace
+    want = {trace_id: curate(trace, POLICY) for trace_id, trace in latest.items()}
+    rows: dict[str, list[Decision]] = {}
+    seen: set[tuple[str, int]] = set()
+    for decision in world.records("decisions", Decision):
+        key = (decision.trace_id, decision.revision)
+        assert decision.redelivered or key not in seen, "decided twice and not said so"
+        seen.add(key)
+        stored = rows.setdefault(decision.trace_id, [])
+        if decision.redelivered or decision.revision > 1:
+            if all(decision.revision >= row.revision for row in stored):
+                stored[:] = [decision]
+        else:
+            stored.append(decision)
+    examples: dict[str, Example] = {}
+    for example in world.records("examples", Example):
+        assert example.redelivered or example.example_id not in examples, "an example twice and not said so"
+        examples[example.example_id] = example
+    for trace_id, result in want.items():
+        (row,) = rows[trace_id]
+        assert msgspec.structs.replace(row, redelivered=False) == msgspec.structs.replace(
+            result.decision, redelivered=False
+        )
+        told = {e.example_id for e in examples.values() if e.trace_id == trace_id and e.revision == row.revision}
+        assert told == {e.example_id for e in result.examples}
+    counts = world.state.counters
+    verdicts = [result.decision.verdict for result in want.values()]
+    assert counts["decided"] == len(want)
+    for verdict in ("accepted", "rejected", "duplicate", "quarantined"):
+        assert counts.get(verdict, 0) == verdicts.count(verdict)
+    assert counts.get("examples", 0) == sum(len(result.examples) for result in want.values())
+    assert counts.get("withheld", 0) == sum(trace.withheld is not None for trace in latest.values())
+    assert len({(r.offset, r.stage) for r in world.records("dead-letters", DeadLetter)}) == 1
+
+
+@pytest.mark.parametrize("loses_state", [False, True])
+def test_crashes_change_no_verdict_and_no_count(loses_state: bool) -> None:
+    repeated = 0
+    for seed in range(30):
+        try:
+            calm, traces = decide(seed, trouble=0)
+            check(calm, traces)
+            world, _ = decide(seed, trouble=0.04, loses_state=loses_state)
+            check(world, traces)
+            assert {k: v for k, v in world.state.counters.items() if v} == {
+                k: v for k, v in calm.state.counters.items() if v
+            }
+            repeated += len(world.topics["decisions"]) - len(calm.topics["decisions"])
+        except BaseException:
+            print(f"seed {seed}")
+            raise
+    assert repeated > 10, "the faults hit nothing: the test proves nothing"

@@ -1,0 +1,117 @@
+"""What chat recordings in OpenAI's shape may look like."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.records import Event
+from tests.unit.adapters.importing import import_document, import_run, kinds
+
+
+def run(folder: Path, *messages: object, **fields: object) -> list[Event]:
+    return import_run("openai-messages", folder, {"messages": list(messages), **fields})
+
+
+USER = {"role": "user", "content": "hello"}
+HI = {"role": "assistant", "content": "hi"}
+
+
+def test_only_the_first_system_message_is_the_system_prompt(tmp_path: Path) -> None:
+    events = run(
+        tmp_path,
+        {"role": "developer", "content": "A"},
+        {"role": "system", "content": "B"},
+        USER,
+        {"role": "assistant", "content": "x"},
+        {"role": "system", "content": "late"},
+    )
+    assert events[0].agent_started is not None
+    assert events[0].agent_started.system_prompt == "A"
+    [called] = [event.model_called for event in events if event.model_called]
+    assert [message.content for message in called.input_messages] == ["B"]
+    assert events[-1].agent_ended is not None
+    assert '"late"' in (events[-1].agent_ended.outputs_json or "")
+
+
+def test_the_older_function_call_joins_by_name(tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "not json"}}
+    events = run(tmp_path, USER, call, {"role": "function", "name": "f", "content": '{"error": "gone"}'})
+    [called] = [event for event in events if event.tool_called]
+    [returned] = [event for event in events if event.tool_returned]
+    assert called.span_id == returned.span_id
+    assert called.tool_called is not None
+    assert called.tool_called.parameters_json == '"not json"'
+    assert returned.tool_returned is not None
+    assert (returned.tool_returned.success, returned.tool_returned.error_message) == (False, "gone")
+
+
+def test_parts_are_told_apart(tmp_path: Path) -> None:
+    answer = {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Hm."},
+            {"type": "text", "text": "Look"},
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
+        ],
+    }
+    result = {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "t", "content": "no", "is_error": True}],
+    }
+    image = {
+        "role": "user",
+        "content": [{"type": "image_url", "image_url": {"url": "data:x"}}, {"type": "text", "text": "?"}],
+    }
+    events = run(tmp_path, image, answer, result)
+    assert kinds(events) == [
+        "agent_started",
+        "user_message",
+        "model_called",
+        "tool_called",
+        "tool_returned",
+        "agent_ended",
+    ]
+    [called] = [event.model_called for event in events if event.model_called]
+    assert called.output is not None
+    assert (called.output.content, called.output.reasoning) == ("Look", "Hm.")
+
+
+def test_refusals_and_reasoning_are_kept(tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": None, "refusal": "I cannot.", "reasoning_content": "Hm."}
+    [called] = [event.model_called for event in run(tmp_path, USER, answer) if event.model_called]
+    assert called.output is not None
+    assert (called.output.content, called.output.reasoning, called.finish_reason) == ("I cannot.", "Hm.", "refusal")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"prompt": "hello", "completion": "hi"},
+        {"prompt": [USER], "completion": [HI]},
+        {"request": {"messages": [USER]}, "response": {"choices": [{"message": HI}]}},
+        [USER, HI],
+        [[USER, HI]],
+    ],
+)  # fmt: skip
+def test_other_layouts(tmp_path: Path, document: object) -> None:
+    events = import_run("openai-messages", tmp_path, document)
+    assert kinds(events) == ["agent_started", "user_message", "model_called", "agent_ended"]
+
+
+def test_metadata_is_used_where_it_is(tmp_path: Path) -> None:
+    metadata = {"score": 0.5, "task": "t1", "scenario": "Support", "created": 1_750_000_000}
+    events = run(tmp_path, USER, model="claude-sonnet-4-5", metadata=metadata, id="r1")
+    assert events[0].occurred_at == 1_750_000_000_000_000
+    assert (events[0].scenario, events[0].source.record) == ("Support", "r1")
+    assert events[0].model is not None
+    assert events[0].model.provider == "anthropic"
+    assert events[-1].agent_ended is not None
+    assert (events[-1].agent_ended.completion_status, events[-1].agent_ended.reward) == ("partial", 0.5)
+    assert run(tmp_path, USER, success=True)[-1].agent_ended == run(tmp_path, USER, resolved=True)[-1].agent_ended
+
+
+def test_what_holds_no_messages_is_reported(tmp_path: Path) -> None:
+    documents: list[object] = [{"text": "x"}, 5, {"messages": []}, {"messages": [{"content": "x"}]}]
+    for document in documents:
+        [found] = import_document("openai-messages", tmp_path, [document])
+        assert not isinstance(found, Event)
