@@ -12,7 +12,8 @@ TdcError
 │   ├── StateUnavailable     Redis is away, loading or full
 │   ├── BrokerUnavailable
 │   └── StorageUnavailable   the object store is away
-└── LeaseLost            another worker owns the partition: drop the work, do not acknowledge
+├── LeaseLost            another worker owns the partition: drop the work, do not acknowledge
+└── Stalled              something stands still without an error: end the process and start it anew
 
 Messages never hold content of a record: it may be personal.
 """
@@ -68,3 +69,7 @@ class StorageUnavailable(TransientError):
 
 class LeaseLost(TdcError):
     """Another worker owns the partition now."""
+
+
+class Stalled(TdcError):
+    """Something stands still without an error, and what can be done inside the process did not help."""

@@ -103,6 +103,7 @@ class SinkSettings(_Section):
     flush_seconds: float = Field(2, gt=0)
     target_file_bytes: int = Field(128 * 2**20, ge=2**20)
     compact_every_commits: int = Field(50, ge=2)
+    stall_seconds: float = Field(30, gt=1, description="a partition that gives nothing for this long is taken up anew")
     history_hours: float = Field(168, ge=0, description="table history that vacuum keeps")
 
 

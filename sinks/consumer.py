@@ -15,13 +15,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.codec import SchemaLookup
 from schemas.contracts import topic_contracts
-from schemas.errors import BrokerUnavailable, LeaseLost, PermanentError, TransientError, UsageError
+from schemas.errors import BrokerUnavailable, LeaseLost, PermanentError, Stalled, TransientError, UsageError
 from schemas.settings import Settings
-from sinks.buffer import Backoff, Buffer
+from sinks.buffer import Backoff, Buffer, PartitionKey
 from sinks.decoding import Consumed, consumed, to_entry
 from sinks.flush import TableSink, open_tables
 from sinks.letters import DeadLetterPublisher, dead_letter
 from sinks.maintenance import Maintenance
+from sinks.stalls import Stalls
 from sinks.tables import TOPICS
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ GROUP = "tdc-sink"
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
 _CLOSING_SECONDS = 20.0
+_LOOKS_A_STALL = 3
+"""How often partitions are looked at within the time that one may stand still."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def run_sink(
 ) -> None:
     """Consume until `stop_event` is set, then flush and leave.
 
-    Storage, registry and broker faults are waited out. Raises UsageError when the topics do not fit the tables.
+    Storage, registry and broker faults are waited out. Raises UsageError when the topics do not fit the tables, Stalled
+    when Kafka gives nothing although there is something.
     """
     _Runner(settings, lookup, stop_event, on_progress).run()
 
@@ -70,6 +74,11 @@ class _Runner:
     backoff: Backoff = field(default_factory=Backoff)
     positioned: bool = False
     assigned: list[TopicPartition] = field(default_factory=list)
+    starts: dict[PartitionKey, int] = field(default_factory=dict)
+    """Where consumption began, for partitions that gave nothing yet."""
+    next_look: float = 0.0
+    stalled_before: bool = False
+    """A stall was met by taking position again, and no message was stored since."""
     undecoded: deque[Consumed] = field(default_factory=deque)
     """Messages that wait for the registry: one, and the few that came while intake was pausing."""
     stored_rows: dict[str, int] = field(default_factory=dict)
@@ -81,6 +90,7 @@ class _Runner:
         self.buffer = Buffer(sink.flush_rows, sink.flush_bytes, sink.flush_seconds)
         self.tables = TableSink(open_tables(self.settings))
         self.letters = DeadLetterPublisher(self.settings)
+        self.stalls = Stalls(sink.stall_seconds)
         self.maintenance = Maintenance(self.settings)
         self.consumer = Consumer(consumer_config(self.settings))
 
@@ -113,7 +123,27 @@ class _Runner:
         if self.buffer.due(now):
             self._attempt(self._flush)
             return
+        if self.positioned and now >= self.next_look:
+            self.next_look = now + self.stalls.seconds / _LOOKS_A_STALL
+            self._attempt(self._look_for_stalls)
         self._take(self.consumer.poll(_POLL_SECONDS))
+
+    def _look_for_stalls(self) -> None:
+        """Take position again where a partition stands still; end the process when that did not help."""
+        positions = {(part.topic, part.partition): part.offset for part in self.consumer.position(self.assigned)}
+        positions = {key: offset if offset >= 0 else self.starts[key] for key, offset in positions.items()}
+        ends = {(part.topic, part.partition): self._log_end(part) for part in self.assigned}
+        stalled = self.stalls.look(positions, ends, time.monotonic())
+        if not stalled:
+            return
+        words = (
+            f"Kafka gives no messages of {', '.join(stalled)} for {self.stalls.seconds:.0f} s, though there are some"
+        )
+        if self.stalled_before:
+            raise Stalled(f"{words}; taking position again did not help: the sink has to be started anew")
+        log.warning("%s; taking position again", words)
+        self.stalled_before = True
+        self._forget()
 
     def _take(self, message: Message | None) -> None:
         if message is None:
@@ -150,6 +180,7 @@ class _Runner:
         for name, rows in result.rows.items():
             self.stored_rows[name] = self.stored_rows.get(name, 0) + rows
         self.stored_messages += self.buffer.rows
+        self.stalled_before = False
         self.buffer.clear()
         self._commit_offsets(batch.ends)
         self.maintenance.committed(result.committed)
@@ -181,6 +212,7 @@ class _Runner:
         if not self.backoff.failures:
             log.warning("%s; intake pauses until it answers", error)
             self.consumer.pause(self.assigned)
+        self.stalls.forget()
         self.backoff.failed(time.monotonic())
         self._report(str(error))
 
@@ -222,6 +254,7 @@ class _Runner:
         """Drop what is not stored; it is read again by whoever owns the partitions."""
         self.buffer.clear()
         self.undecoded.clear()
+        self.stalls.forget()
         self.positioned = False
 
     def _take_position(self) -> None:
@@ -238,13 +271,18 @@ class _Runner:
         self.consumer.assign(starts)
         self.consumer.resume(starts)
         self.assigned = starts
+        self.starts = {(part.topic, part.partition): max(0, part.offset) for part in starts}
         self.positioned = True
 
-    def _check_log_end(self, part: TopicPartition, offset: int) -> None:
+    def _log_end(self, part: TopicPartition) -> int:
         try:
             _, end = self.consumer.get_watermark_offsets(part, timeout=_METADATA_SECONDS)
         except KafkaException as error:
             raise BrokerUnavailable(f"Kafka does not answer ({error.args[0].str()})") from None
+        return int(end)
+
+    def _check_log_end(self, part: TopicPartition, offset: int) -> None:
+        end = self._log_end(part)
         if offset > end:
             raise UsageError(
                 f"the tables hold topic {part.topic}, partition {part.partition}, up to offset {offset - 1}, but its "

@@ -23,7 +23,7 @@ from schemas.errors import UsageError
 from schemas.records import DeadLetter, Decision, Example, Trace
 from schemas.registry import RegistryClient
 from schemas.settings import KafkaSettings, Settings, SinkSettings, StorageSettings
-from sinks.consumer import SinkProgress, run_sink
+from sinks.consumer import SinkProgress, _Runner, run_sink
 from sinks.query import query, resume_points, stored_counts, through
 from tests.unit.sinks.driving import stored, topic_of
 from tests.unit.sinks.samples import decision, example, trace
@@ -308,6 +308,26 @@ def test_a_part_that_goes_away_is_waited_for(world: World, part: str) -> None:
         world.publish(*run_of(range(10, 20)))
     wait_for(lambda: rows(world, "decisions") == 20 and rows(world, "examples") == 20, 120)
     wait_for(lambda: rows(world, "traces") == 20)
+    for name, keys in stored(world.settings).items():
+        assert len(set(keys)) == len(keys) == 20, name
+
+
+def test_a_partition_that_stands_still_is_taken_up_anew(world: World) -> None:
+    sink = world.settings.sink.model_copy(update={"stall_seconds": 3})
+    settings = world.settings.model_copy(update={"sink": sink})
+    runner = _Runner(settings, RegistryClient.from_settings(settings), threading.Event(), world.progress.append)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        world.publish(*run_of(range(10)))
+        wait_for(lambda: rows(world, "traces") == rows(world, "decisions") == 10)
+        # What a broker that comes back can do to librdkafka: a partition is owned, and gives nothing.
+        runner.consumer.pause([TopicPartition("traces", part) for part in range(PARTITIONS)])
+        world.publish(*run_of(range(10, 20)))
+        wait_for(lambda: rows(world, "traces") == rows(world, "examples") == 20)
+    finally:
+        runner.stop_event.set()
+        thread.join(60)
     for name, keys in stored(world.settings).items():
         assert len(set(keys)) == len(keys) == 20, name
 
