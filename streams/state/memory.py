@@ -16,6 +16,7 @@ class MemoryPartitionState:
         self.open: dict[str, tuple[bytes, int]] = {}
         self.closed: dict[str, tuple[bytes, int]] = {}
         self.held: dict[str, list[bytes]] = {}
+        self.kept_entries: dict[str, bytes] = {}
         self.counters: dict[str, int] = {}
         self.full = False
         """Behave as Redis does at `maxmemory`."""
@@ -42,19 +43,26 @@ class MemoryPartitionState:
         self._check(lease)
         return {trace_id: list(self.held.get(trace_id, ())) for trace_id in trace_ids}
 
+    async def kept(self, lease: Lease) -> dict[str, bytes]:
+        self._check(lease)
+        return dict(self.kept_entries)
+
     async def commit(self, lease: Lease, change: Change) -> Lease:
         self._check(lease)
-        if self.full and not (change.makes_room or change.drop_open or change.drop_closed):
+        if self.full and not (change.makes_room or change.drop_open or change.drop_closed or change.drop_kept):
             raise StateFull("no memory left")
         for trace_id in change.drop_open:
             self.open.pop(trace_id, None)
             self.held.pop(trace_id, None)
         for trace_id in change.drop_closed:
             self.closed.pop(trace_id, None)
+        for name in change.drop_kept:
+            self.kept_entries.pop(name, None)
         for trace_id, message in change.append:
             self.held.setdefault(trace_id, []).append(message)
         self.open.update({trace_id: (entry, due) for trace_id, entry, due in change.put_open})
         self.closed.update({trace_id: (entry, at) for trace_id, entry, at in change.put_closed})
+        self.kept_entries.update(change.keep)
         for name, by in change.counts.items():
             self.counters[name] = self.counters.get(name, 0) + by
         if change.applied is not None:

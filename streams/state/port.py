@@ -44,6 +44,9 @@ class Change:
     put_closed: list[tuple[str, bytes, int]] = field(default_factory=list)
     """(trace id, packed entry, time in ms from which its age counts)."""
     drop_closed: list[str] = field(default_factory=list)
+    keep: list[tuple[str, bytes]] = field(default_factory=list)
+    """(name, packed entry) of what the stage keeps beside its traces, such as windows of numbers."""
+    drop_kept: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     """Counter deltas."""
     makes_room: bool = False
@@ -79,6 +82,10 @@ class PartitionState(Protocol):
 
     async def messages(self, lease: Lease, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
         """Packed messages held for open traces."""
+        ...
+
+    async def kept(self, lease: Lease) -> dict[str, bytes]:
+        """Everything the stage keeps beside its traces, by name. Its number is bounded by the stage."""
         ...
 
     async def commit(self, lease: Lease, change: Change) -> Lease:

@@ -57,6 +57,7 @@ class RedisPartitionState:
         self._closed = f"{base}:closed"
         self._age = f"{base}:age"
         self._counts = f"{base}:counts"
+        self._kept = f"{base}:kept"
         self._held = f"{base}:held:"
         self._acquire = client.register_script(_ACQUIRE)
         self._commit = client.register_script(_COMMIT)
@@ -66,7 +67,7 @@ class RedisPartitionState:
             version, applied = await self._acquire(keys=[self._lease], args=[owner])
             return Lease(owner, int(version), None if applied is None else int(applied))
 
-        return await _translated(call)
+        return await translated(call)
 
     async def entries(self, lease: Lease, trace_ids: Sequence[str]) -> tuple[dict[str, bytes], dict[str, bytes]]:
         if not trace_ids:
@@ -85,7 +86,7 @@ class RedisPartitionState:
             )
             return opened, closed
 
-        return await _translated(call)
+        return await translated(call)
 
     async def due(self, up_to_ms: int, limit: int) -> list[str]:
         return await self._range(self._due, up_to_ms, limit)
@@ -98,7 +99,7 @@ class RedisPartitionState:
             found = await self._client.zrangebyscore(key, "-inf", up_to_ms, start=0, num=limit)
             return [cast(bytes, trace_id).decode() for trace_id in found]
 
-        return await _translated(call)
+        return await translated(call)
 
     async def messages(self, lease: Lease, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
         async def call() -> dict[str, list[bytes]]:
@@ -110,23 +111,38 @@ class RedisPartitionState:
             _check(held, lease)
             return dict(zip(trace_ids, found, strict=True))
 
-        return await _translated(call)
+        return await translated(call)
+
+    async def kept(self, lease: Lease) -> dict[str, bytes]:
+        async def call() -> dict[str, bytes]:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hmget(self._lease, ["owner", "version"])
+                pipe.hgetall(self._kept)
+                held, found = await pipe.execute()
+            _check(held, lease)
+            return {name.decode(): entry for name, entry in found.items()}
+
+        return await translated(call)
 
     async def commit(self, lease: Lease, change: Change) -> Lease:
-        keys = [self._lease, self._open, self._due, self._closed, self._age, self._counts]
+        keys = [self._lease, self._open, self._due, self._closed, self._age, self._counts, self._kept]
         fields: dict[str, object] = {
             "drop_open": change.drop_open,
             "drop_closed": change.drop_closed,
             "append": [trace_id for trace_id, _ in change.append],
             "put_open": [(trace_id, due_ms) for trace_id, _, due_ms in change.put_open],
             "put_closed": [(trace_id, at_ms) for trace_id, _, at_ms in change.put_closed],
+            "keep": [name for name, _ in change.keep],
+            "drop_kept": change.drop_kept,
             "counts": list(change.counts.items()),
             "makes_room": change.makes_room,
         }
         if change.applied is not None:  # a msgpack nil would not be nil in Lua
             fields["applied"] = change.applied
         # Redis' own msgpack knows no bytes, so they travel as arguments, in the order in which the script takes them.
-        blobs = [item[1] for items in (change.append, change.put_open, change.put_closed) for item in items]
+        blobs = [
+            item[1] for items in (change.append, change.put_open, change.put_closed, change.keep) for item in items
+        ]
         packed = msgspec.msgpack.encode(fields)
 
         async def call() -> Lease:
@@ -140,7 +156,7 @@ class RedisPartitionState:
             applied = change.applied if change.applied is not None else lease.applied
             return Lease(lease.owner, int(version), applied)
 
-        return await _translated(call)
+        return await translated(call)
 
     async def counts(self) -> Mapping[str, int]:
         async def call() -> Mapping[str, int]:
@@ -152,7 +168,7 @@ class RedisPartitionState:
             numbers = {name.decode(): int(value) for name, value in counts.items()}
             return {**numbers, "open_traces": int(open_traces), "applied": int(applied or 0)}
 
-        return await _translated(call)
+        return await translated(call)
 
 
 def _check(held: Sequence[bytes | None], lease: Lease) -> None:
@@ -165,7 +181,7 @@ def _check(held: Sequence[bytes | None], lease: Lease) -> None:
         raise StateLost("the state in Redis is not the one this worker left")
 
 
-async def _translated(call: Callable[[], Awaitable[_T]]) -> _T:
+async def translated(call: Callable[[], Awaitable[_T]]) -> _T:
     """Redis errors in our words. A wrong password is not transient; the rest of what Redis may say is."""
     try:
         return await call()

@@ -116,6 +116,22 @@ def test_a_new_state_knows_nothing(run: Run) -> None:
     run(scenario)
 
 
+def test_what_is_kept_beside_traces_moves_with_the_change_and_is_read_under_the_lease(run: Run) -> None:
+    async def scenario(state: PartitionState, _: object) -> None:
+        lease = await state.acquire("a")
+        assert await state.kept(lease) == {}
+        lease = await state.commit(lease, Change(applied=5, keep=[("w1", b"\x00\xff"), ("w2", b"2")]))
+        lease = await state.commit(lease, Change(applied=6, keep=[("w1", b"new")], drop_kept=["w2", "never"]))
+        assert await state.kept(lease) == {"w1": b"new"}
+        await state.acquire("b")
+        with pytest.raises(LeaseLost):
+            await state.kept(lease)
+        with pytest.raises(LeaseLost):
+            await state.commit(lease, Change(keep=[("w1", b"stale")]))
+
+    run(scenario)
+
+
 def test_one_change_moves_everything(run: Run) -> None:
     async def scenario(state: PartitionState, _: object) -> None:
         lease = await state.acquire("a")
