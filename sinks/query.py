@@ -1,7 +1,8 @@
 """Reading the tables: SQL over the current snapshots, and the counts that `tdc status` prints."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,6 +50,19 @@ def query(settings: Settings, sql: str) -> pa.Table:
     Each table that the statement names is read at its current version; one that does not exist yet is empty. Raises
     UsageError with DuckDB's words when the statement is wrong, StorageUnavailable when the tables cannot be read.
     """
+    with _opened(settings, sql) as connection:
+        return connection.sql(sql).to_arrow_table()
+
+
+def query_batches(settings: Settings, sql: str, rows: int = 2048) -> Iterator[pa.RecordBatch]:
+    """Like `query`, for results larger than memory: `rows` at a time."""
+    with _opened(settings, sql) as connection:
+        yield from connection.sql(sql).to_arrow_reader(rows)
+
+
+@contextmanager
+def _opened(settings: Settings, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that sees the tables `sql` names; errors on it come in our words."""
     with duckdb.connect(":memory:") as connection:
         try:
             statements = connection.extract_statements(sql)
@@ -62,7 +76,7 @@ def query(settings: Settings, sql: str) -> pa.Table:
         for lock in _LOCKS:
             connection.execute(lock)
         try:
-            return connection.sql(sql).to_arrow_table()
+            yield connection
         except (duckdb.IOException, OSError, pa.ArrowException) as error:
             raise StorageUnavailable(f"the tables cannot be read: {error}") from error
         except duckdb.Error as error:

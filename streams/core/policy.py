@@ -25,6 +25,8 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_outcome: Share = 0.9
     unknown_outcome: Literal["reject", "accept"] = "reject"
     min_reasoning_share: Share = 0.0
+    min_reasoning_clarity: Share = 0.0
+    min_novelty: Share = 0.0
     execution_modes: tuple[ExecutionMode, ...] = ("EXECUTION", "SIMULATION", "OPTIMIZATION")
 
 
@@ -33,6 +35,38 @@ class ConsentRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     unknown: Literal["quarantine", "reject", "accept"] = "quarantine"
     denied: Literal["reject"] = "reject"
+
+
+class ExceptionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be kept of runs that a gate rejects."""
+
+    failed_executions: Literal["reject", "error_training"] = "error_training"
+    min_recovery_credit: Share = 0.5
+
+
+class ProviderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Providers whose terms forbid training on their models' output altogether; the purpose of a package is checked
+    when it is built."""
+
+    excluded: tuple[str, ...] = ()
+
+
+class NearDuplicateRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a trace repeats another. Similarity is an estimate of Jaccard's."""
+
+    enabled: bool = True
+    min_similarity: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.8
+    keep: Literal["first", "better"] = "first"
+    better_by: Share = 0.05
+    window_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 168
+    max_documents: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 2_000_000
+    scenario_cap: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+
+
+class WindowRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hourly windows that cost, time and tokens of a run are compared with."""
+
+    hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
 
 
 class ExampleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +85,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 
     name: str = "default"
     gates: Gates = Gates()
+    exceptions: ExceptionRules = ExceptionRules()
     consent: ConsentRules = ConsentRules()
+    providers: ProviderRules = ProviderRules()
+    near_duplicates: NearDuplicateRules = NearDuplicateRules()
+    windows: WindowRules = WindowRules()
     examples: ExampleRules = ExampleRules()
 
     @cached_property
@@ -62,7 +100,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     @cached_property
     def thresholds_json(self) -> str:
         """What decisions are held against, compact JSON text."""
-        content = {"gates": self.gates, "consent": self.consent}
+        content = {
+            "gates": self.gates,
+            "exceptions": self.exceptions,
+            "consent": self.consent,
+            "providers": self.providers,
+            "near_duplicates": self.near_duplicates,
+        }
         return msgspec.json.encode(content, order="deterministic").decode()
 
 
