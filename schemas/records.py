@@ -459,6 +459,15 @@ class Example(Record, frozen=True, kw_only=True):
     created_at: int
 
 
+class ExampleRetraction(Record, frozen=True, kw_only=True):
+    """All examples of a trace that came before this message are void; those that follow it, if any, take their place."""
+
+    trace_id: str
+    revision: int
+    reason: str
+    retracted_at: int
+
+
 class LateEvent(Record, frozen=True, kw_only=True):
     """An event that came after its trace could no longer be amended. Raw: restricted access."""
 

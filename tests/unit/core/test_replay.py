@@ -61,7 +61,7 @@ def test_a_near_duplicate_stays_one_while_the_policy_asks_for_as_little_likeness
         reasons=("near_duplicate",),
         duplicate_of="other",
         example_count=0,
-        signals=tuple(s for s in GOOD.signals if s.name != "novelty") + (Signal(name="novelty", version=1, value=0.1),),
+        signals=(*(s for s in GOOD.signals if s.name != "novelty"), Signal(name="novelty", version=1, value=0.1)),
     )
     assert redecide(twin, POLICY).verdict == "duplicate"
     assert redecide(twin, Policy(near_duplicates=NearDuplicateRules(min_similarity=0.95))).verdict == "accepted"
