@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event as StopEvent
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.codec import SchemaLookup
 from schemas.contracts import topic_contracts
@@ -23,7 +24,7 @@ from sinks.flush import TableSink, open_tables
 from sinks.letters import DeadLetterPublisher, dead_letter
 from sinks.maintenance import Maintenance
 from sinks.stalls import Stalls
-from sinks.tables import TOPICS
+from sinks.tables import LANE_TOPICS, TOPICS
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class _Runner:
         self.stalls = Stalls(sink.stall_seconds)
         self.maintenance = Maintenance(self.settings)
         self.consumer = Consumer(consumer_config(self.settings))
+        self.admin = AdminClient(self.settings.kafka_config())
 
     def run(self) -> None:
         try:
@@ -125,14 +127,17 @@ class _Runner:
             return
         if self.positioned and now >= self.next_look:
             self.next_look = now + self.stalls.seconds / _LOOKS_A_STALL
-            self._attempt(self._look_for_stalls)
+            self._look_for_stalls()
         self._take(self.consumer.poll(_POLL_SECONDS))
 
     def _look_for_stalls(self) -> None:
         """Take position again where a partition stands still; end the process when that did not help."""
         positions = {(part.topic, part.partition): part.offset for part in self.consumer.position(self.assigned)}
         positions = {key: offset if offset >= 0 else self.starts[key] for key, offset in positions.items()}
-        ends = {(part.topic, part.partition): self._log_end(part) for part in self.assigned}
+        try:
+            ends = self._log_ends()
+        except BrokerUnavailable:
+            return  # the consumer finds out for itself; to look is no reason to pause
         stalled = self.stalls.look(positions, ends, time.monotonic())
         if not stalled:
             return
@@ -259,14 +264,17 @@ class _Runner:
 
     def _take_position(self) -> None:
         """Start where the tables stand. Raises UsageError when topics were recreated under the tables."""
-        counts = partition_counts(self.consumer)
+        counts = {topic: n for topic, n in partition_counts(self.consumer).items() if topic in LANE_TOPICS}
         if len(set(counts.values())) > 1:
-            raise UsageError(f"topics {', '.join(TOPICS)} must have the same number of partitions, they have {counts}")
+            raise UsageError(
+                f"topics {', '.join(LANE_TOPICS)} must have the same number of partitions, they have {counts}"
+            )
         self.tables.take_lanes({part.partition for part in self.assigned})
+        ends = self._log_ends()
         starts = []
         for part in self.assigned:
             offset = self.tables.resume_offset(part.topic, part.partition)
-            self._check_log_end(part, offset)
+            _check_log_end(part, offset, ends[part.topic, part.partition])
             starts.append(TopicPartition(part.topic, part.partition, offset or OFFSET_BEGINNING))
         self.consumer.assign(starts)
         self.consumer.resume(starts)
@@ -274,21 +282,19 @@ class _Runner:
         self.starts = {(part.topic, part.partition): max(0, part.offset) for part in starts}
         self.positioned = True
 
-    def _log_end(self, part: TopicPartition) -> int:
+    def _log_ends(self) -> dict[PartitionKey, int]:
+        """Offset of the next message of every assigned partition.
+
+        Asked over a connection of its own: on the consumer's, each question would wait behind a fetch.
+        """
+        asked = self.admin.list_offsets(
+            {TopicPartition(part.topic, part.partition): OffsetSpec.latest() for part in self.assigned},
+            request_timeout=_METADATA_SECONDS,
+        )
         try:
-            _, end = self.consumer.get_watermark_offsets(part, timeout=_METADATA_SECONDS)
+            return {(part.topic, part.partition): int(found.result().offset) for part, found in asked.items()}
         except KafkaException as error:
             raise BrokerUnavailable(f"Kafka does not answer ({error.args[0].str()})") from None
-        return int(end)
-
-    def _check_log_end(self, part: TopicPartition, offset: int) -> None:
-        end = self._log_end(part)
-        if offset > end:
-            raise UsageError(
-                f"the tables hold topic {part.topic}, partition {part.partition}, up to offset {offset - 1}, but its "
-                f"log ends at {end}: the topic was deleted and made anew. Give the tables a new storage root, or "
-                "restore the topic"
-            )
 
     def _report(self, problem: str | None = None) -> None:
         self.on_progress(
@@ -300,6 +306,15 @@ class _Runner:
                 paused=problem is not None,
                 problem=problem,
             )
+        )
+
+
+def _check_log_end(part: TopicPartition, offset: int, end: int) -> None:
+    if offset > end:
+        raise UsageError(
+            f"the tables hold topic {part.topic}, partition {part.partition}, up to offset {offset - 1}, but its "
+            f"log ends at {end}: the topic was deleted and made anew. Give the tables a new storage root, or "
+            "restore the topic"
         )
 
 
