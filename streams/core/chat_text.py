@@ -74,15 +74,21 @@ def messages_text(texts: Iterable[str]) -> str:
     return f"[{','.join(texts)}]"
 
 
+def beginning_and_end(text: str, max_chars: int) -> str:
+    """A text of about `max_chars` characters: the middle of a longer one is left out, and the text says so."""
+    if len(text) <= max_chars:
+        return text
+    kept = max_chars // 2
+    tail = text[len(text) - kept :] if kept else ""
+    return text[:kept] + _OMITTED.format(count=len(text) - 2 * kept) + tail
+
+
 def shortened(message: Message, max_chars: int) -> Message:
     """A message whose text keeps its beginning and end only, so that it has about `max_chars` characters."""
     content = message.content or ""
     if len(content) <= max_chars:
         return message
-    kept = max_chars // 2
-    tail = content[len(content) - kept :] if kept else ""
-    text = content[:kept] + _OMITTED.format(count=len(content) - 2 * kept) + tail
-    return msgspec.structs.replace(message, content=text)
+    return msgspec.structs.replace(message, content=beginning_and_end(content, max_chars))
 
 
 def tools_text(tools: Sequence[ToolDefinition]) -> str:

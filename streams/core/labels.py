@@ -1,6 +1,35 @@
-"""Which of the standard dataset packages an example belongs in, most telling first."""
+"""Which of the dataset packages an example belongs in, most telling first.
+
+The type of an example implies its package, see `type_packages`; the examples that show whole turns and runs
+(`agent_execution`, `conversation`) belong wherever something in them does. `domain_specific` packages are cut by
+scenario when a package is built.
+"""
+
+from typing import Literal
 
 from schemas.steps import Action, Step, Turn
+
+Package = Literal[
+    "decision_making",
+    "tool_selection",
+    "error_handling",
+    "workflow_optimization",
+    "multi_agent_coordination",
+    "performance_optimization",
+    "quality_improvement",
+    "user_interaction",
+]
+"""The standard packages of the original description, then its specialised ones that a single run can tell."""
+
+PackagedType = Literal[
+    "decision_making",
+    "tool_selection",
+    "error_handling",
+    "workflow_optimization",
+    "multi_agent_coordination",
+    "user_interaction",
+]
+"""Types of examples that have a package of their own name."""
 
 
 def failed(action: Action) -> bool:
@@ -8,9 +37,22 @@ def failed(action: Action) -> bool:
     return action.success is False
 
 
-def step_packages(step: Step, turn: Turn, after_error: bool, spawns_agent: bool) -> tuple[str, ...]:
+def type_packages(type_: PackagedType, *, cheaper: bool = False, corrected: bool = False) -> tuple[Package, ...]:
+    """Packages of an example of a type of its own.
+
+    `cheaper`: it shows how time or money was saved. `corrected`: a person said what would have been better.
+    """
+    labels: list[Package] = [type_]
+    if cheaper:
+        labels.append("performance_optimization")
+    if corrected:
+        labels.append("quality_improvement")
+    return tuple(labels)
+
+
+def step_packages(step: Step, turn: Turn, after_error: bool, spawns_agent: bool) -> tuple[Package, ...]:
     """Packages of one acting turn. `after_error`: the turn answers an error of the same agent."""
-    labels = []
+    labels: list[Package] = []
     if step.decisions or (turn.reasoning or step.reasoning or "").strip():
         labels.append("decision_making")
     labels.append("tool_selection")
@@ -21,9 +63,9 @@ def step_packages(step: Step, turn: Turn, after_error: bool, spawns_agent: bool)
     return tuple(labels)
 
 
-def trace_packages(steps: tuple[Step, ...], agent_count: int) -> tuple[str, ...]:
+def trace_packages(steps: tuple[Step, ...], agent_count: int) -> tuple[Package, ...]:
     """Packages of a whole run."""
-    labels = []
+    labels: list[Package] = []
     if any(step.decisions for step in steps) or any(step.reasoning for step in steps):
         labels.append("decision_making")
     if any(turn.agent_actions for step in steps for turn in step.turns):

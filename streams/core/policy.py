@@ -13,7 +13,16 @@ from schemas.errors import UsageError
 from schemas.records import ExecutionMode
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-ExampleType = Literal["agent_execution", "conversation"]
+ExampleType = Literal[
+    "agent_execution",
+    "conversation",
+    "decision_making",
+    "tool_selection",
+    "error_handling",
+    "workflow_optimization",
+    "multi_agent_coordination",
+    "user_interaction",
+]
 
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,25 +68,30 @@ class NearDuplicateRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     keep: Literal["first", "better"] = "first"
     better_by: Share = 0.05
     window_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 168
-    max_documents: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 2_000_000
+    max_documents: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 200_000
     scenario_cap: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
 
 
 class WindowRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The hourly windows that cost, time and tokens of a run are compared with."""
 
+    enabled: bool = True
     hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
 
 
 class ExampleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How examples are shaped, and how large they may be."""
 
-    types: tuple[ExampleType, ...] = ("agent_execution", "conversation")
+    types: tuple[ExampleType, ...] = typing.get_args(ExampleType)
     max_context_chars: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 32_000
     max_example_bytes: Annotated[int, msgspec.Meta(ge=1024, le=32 * 2**20)] = 8 * 2**20
+    short_context_chars: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 8_000
     max_step_examples: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 400
+    max_kind_examples: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 40
     max_trace_bytes: Annotated[int, msgspec.Meta(ge=1024, le=256 * 2**20)] = 32 * 2**20
     failed_action_weight: Share = 0.5
+    trivial_choice_weight: Share = 0.5
+    min_saving: Share = 0.2
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
