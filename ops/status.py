@@ -13,6 +13,7 @@ from schemas.settings import Settings
 from sinks.query import resume_points, stored_counts, through
 from sinks.tables import TOPICS as SINK_TOPICS
 from streams.kafka import partitions_of
+from streams.state.patterns_redis import RedisPatternStore
 from streams.state.redis import RedisPartitionState, connect
 
 _LOOKS = 4
@@ -66,7 +67,7 @@ class Status:
     close_reasons: Mapping[str, int]
     examples: Examples
     lag: Mapping[str, int]
-    """Messages not applied yet, by stage."""
+    """Messages not applied yet, by stage; `patterns`: scenarios whose patterns are not published yet."""
     balanced: bool
     faults: tuple[str, ...] = ()
     """What does not add up, in words."""
@@ -177,16 +178,20 @@ async def _tallies(settings: Settings) -> Tallies:
         before = _ends(reader)
         stored = stored_counts(settings)
         lanes = partitions_of(reader, "traces")
-        points = through(resume_points(settings, len(lanes)))
+        sunk = {topic: partitions_of(reader, topic) for topic in SINK_TOPICS}  # none where a topic does not exist yet
+        points = through(resume_points(settings, max(len(own) for own in sunk.values())))
         curate = await _sums(settings, redis, "traces", lanes)
         assemble = await _sums(settings, redis, "agent-events", partitions_of(reader, "agent-events"))
+        # After what curate applied, which makes scenarios wait; before the ends, which then hold what was published.
+        waiting = await RedisPatternStore(redis, settings.redis.key_prefix).waiting()
         ends = _ends(reader)
         lag = {
             "assemble": _lag(ends, "agent-events", assemble[1]),
             "curate": _lag(ends, "traces", curate[1]),
             "sink": sum(
-                _lag(ends, topic, {p: points.get(f"{topic}-{p}", -1) + 1 for p in lanes}) for topic in SINK_TOPICS
+                _lag(ends, topic, {p: points.get(f"{topic}-{p}", -1) + 1 for p in own}) for topic, own in sunk.items()
             ),
+            "patterns": waiting,
         }
     finally:
         reader.close()

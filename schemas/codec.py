@@ -132,6 +132,19 @@ def decode(value: bytes | None, lookup: SchemaLookup, expected: type[RecordT], h
     return _read(payload, writer, expected)
 
 
+def decode_one_of(
+    value: bytes | None, lookup: SchemaLookup, expected: Sequence[type[RecordT]], headers: Headers = None
+) -> RecordT:
+    """Decode one message of a topic that holds several record types. Raises PermanentError or RegistryUnavailable."""
+    schema_id, payload = split_frame(value, headers)
+    writer = lookup.writer_schema(schema_id)
+    for record_type in expected:
+        if writer.record == record_type.__name__:
+            return _read(payload, writer, record_type)
+    names = " or ".join(record_type.__name__ for record_type in expected)
+    raise UndecodableRecord(f"the message holds a {writer.record}, not a {names}")
+
+
 def decode_events(value: bytes | None, lookup: SchemaLookup, headers: Headers = None) -> Sequence[Event]:
     """Events of one `agent-events` message (an Event or an EventBatch), not yet validated one by one.
 

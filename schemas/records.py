@@ -22,6 +22,8 @@ CloseReason = Literal["ended", "idle", "max_age", "max_size", "evicted"]
 WithheldReason = Literal["consent_denied", "redaction_failed"]
 Verdict = Literal["accepted", "rejected", "duplicate", "quarantined"]
 Outcome = Literal["success", "failure", "recovered", "partial", "unknown"]
+Frequency = Literal["high", "medium", "low"]
+Trend = Literal["emerging", "steady", "fading", "new"]
 
 
 class ToolDefinition(Record, frozen=True, kw_only=True):
@@ -466,6 +468,72 @@ class ExampleRetraction(Record, frozen=True, kw_only=True):
     revision: int
     reason: str
     retracted_at: int
+
+
+class PatternTool(Record, frozen=True, kw_only=True):
+    """One tool of a pattern, with how it does there."""
+
+    tool: str
+    call_count: int = 0
+    typical_inputs: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    avg_latency_seconds: float | None = None
+    success_rate: float | None = None
+    common_failures: tuple[str, ...] = ()
+    quality_score: float | None = None
+
+
+class Pattern(Record, frozen=True, kw_only=True):
+    """A sequence of tools that agents use often in one scenario, as a window of time shows it."""
+
+    pattern_id: str
+    revision: int
+    active: bool = True
+    scenario: str
+    pattern_type: str
+    tools: tuple[str, ...]
+    frequency: Frequency
+    trend: Trend
+    occurrence_count: int
+    trace_count: int
+    trace_count_error: int = 0
+    support: float
+    success_rate: float | None = None
+    scenario_success_rate: float | None = None
+    avg_latency_seconds: float | None = None
+    sequence: tuple[PatternTool, ...]
+    trace_ids: tuple[str, ...] = ()
+    window_start: int
+    window_end: int
+    created_at: int
+
+
+class WindowMeasure(Record, frozen=True, kw_only=True):
+    """How one amount was distributed over the runs of a window."""
+
+    name: str
+    count: int
+    total: float
+    p10: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    buckets: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class QualityWindow(Record, frozen=True, kw_only=True):
+    """How the runs of one scenario went in one hour, as far as one partition of traces saw them."""
+
+    scenario: str
+    partition: int
+    revision: int
+    redelivered: bool = False
+    started_at: int
+    ended_at: int
+    run_count: int
+    succeeded_count: int
+    partial_count: int
+    failed_count: int
+    unknown_count: int
+    measures: tuple[WindowMeasure, ...]
 
 
 class LateEvent(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.records import DecisionMade, DecisionOption, DecisionOutcome, Event, Example, Trace
+from schemas.records import DecisionMade, DecisionOption, DecisionOutcome, Event, Example, Pattern, PatternTool, Trace
 from schemas.seed_text import (
     clock_duration,
     iso_time,
@@ -150,6 +150,36 @@ def _option(option: DecisionOption) -> dict[str, object]:
         "estimated_cost": money(option.estimated_cost_usd),
         "estimated_time": seconds_text(option.estimated_time_seconds),
     }
+
+
+def tool_execution_pattern(pattern: Pattern) -> dict[str, object]:
+    """`{"tool_execution_pattern": {...}}` of a pattern."""
+    return {
+        "tool_execution_pattern": {
+            "pattern_id": pattern.pattern_id,
+            "pattern_type": pattern.pattern_type,
+            "frequency": pattern.frequency,
+            "success_rate": _hundredths(pattern.success_rate),
+            "sequence": [_pattern_tool(tool) for tool in pattern.sequence],
+        }
+    }
+
+
+def _pattern_tool(tool: PatternTool) -> dict[str, object]:
+    return {
+        "tool": tool.tool,
+        "typical_inputs": {name: list(words) for name, words in tool.typical_inputs.items()},
+        "performance": {
+            "avg_latency": seconds_text(tool.avg_latency_seconds),
+            "success_rate": _hundredths(tool.success_rate),
+            "common_failures": list(tool.common_failures),
+            "quality_score": _hundredths(tool.quality_score),
+        },
+    }
+
+
+def _hundredths(share: float | None) -> float | None:
+    return None if share is None else round(share, 2)
 
 
 def training_example(example: Example) -> dict[str, object]:

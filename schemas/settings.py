@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".tdc"), description="state of the local stack")
     port_base: int = Field(19_090, ge=1024, le=65_000, description="first port of the local stack")
     policy: Path | None = Field(None, description="curation policy file; default: ops/policies/default.toml")
+    redaction: Path | None = Field(None, description="redaction policy file; default: ops/policies/redaction.toml")
     pseudonym_key_file: Path | None = Field(None, description="key for pseudonyms, mode 0600; default: in TDC_HOME")
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()

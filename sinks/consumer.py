@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event as StopEvent
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, not in __all__
 
 from schemas.codec import SchemaLookup
 from schemas.contracts import topic_contracts
@@ -287,8 +287,9 @@ class _Runner:
 
         Asked over a connection of its own: on the consumer's, each question would wait behind a fetch.
         """
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = self.admin.list_offsets(
-            {TopicPartition(part.topic, part.partition): OffsetSpec.latest() for part in self.assigned},
+            {TopicPartition(part.topic, part.partition): latest for part in self.assigned},
             request_timeout=_METADATA_SECONDS,
         )
         try:

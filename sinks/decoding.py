@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message
 
-from schemas.codec import SchemaLookup, decode
-from schemas.records import Decision, Example, Trace
-from sinks.plan import Entry, decision_entry, example_entry, trace_entry
+from schemas.codec import SchemaLookup, decode, decode_one_of
+from schemas.records import Decision, Example, ExampleRetraction, Pattern, Record, Trace
+from sinks.plan import Entry, decision_entry, example_entry, pattern_entry, retraction_entry, trace_entry
+
+_OF_EXAMPLES: tuple[type[Record], ...] = (Example, ExampleRetraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,14 @@ def to_entry(message: Consumed, lookup: SchemaLookup) -> Entry:
     if message.topic == "decisions":
         decision = decode(message.value, lookup, Decision, message.headers)
         return decision_entry(decision, message.partition, message.offset)
-    example = decode(message.value, lookup, Example, message.headers)
-    return example_entry(example, message.partition, message.offset)
+    if message.topic == "patterns":
+        pattern = decode(message.value, lookup, Pattern, message.headers)
+        return pattern_entry(pattern, message.partition, message.offset)
+    record = decode_one_of(message.value, lookup, _OF_EXAMPLES, message.headers)
+    if isinstance(record, ExampleRetraction):
+        return retraction_entry(record, message.partition, message.offset)
+    assert isinstance(record, Example)
+    return example_entry(record, message.partition, message.offset)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

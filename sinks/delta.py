@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
@@ -63,7 +63,7 @@ class SinkTable:
         self._handle: DeltaTable | None = None
 
     def create(self) -> None:
-        """Create the table when there is none yet."""
+        """Create the table when there is none yet; give one of an earlier release the columns it lacks."""
         history = f"interval {max(1, round(self._history_hours * 60))} minutes"
         configuration = {
             "delta.logRetentionDuration": history,
@@ -89,6 +89,22 @@ class SinkTable:
                 return self._open()  # another process created it just now
 
         self._handle = self._guarded("create", make)
+        self._guarded("widen", self._add_columns)
+
+    def _add_columns(self) -> None:
+        for last in (False, False, True):
+            table = self._table()
+            known = {field.name for field in table.schema().fields}
+            missing = [field for field in self.spec.schema if field.name not in known]
+            if not missing:
+                return
+            try:
+                table.alter.add_columns(list(Schema.from_arrow(pa.schema(missing)).fields))
+                return
+            except CommitFailedError:
+                if last:
+                    raise
+                self._handle = None  # another process did it just now, or writes: look again
 
     def refresh(self) -> None:
         """See what others committed."""

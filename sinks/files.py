@@ -31,6 +31,11 @@ class DataFile:
         self._writer: Any = None
         self._metadata: list[Any] = []
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the table."""
+        return self._spec.schema
+
     def write(self, rows: pa.Table) -> None:
         """Append rows, of the table's schema."""
         if self._writer is None:
@@ -59,7 +64,7 @@ def copy_without(store: pafs.FileSystem, path: str, deletions: Sequence[Deletion
     """Copy the rows of one file that no deletion takes out."""
     kept: list[pa.Table] = []
     size = 0
-    for batch in _batches(store, path):
+    for batch in _batches(store, path, out.schema):
         rows = batch.filter(pc.invert(_deleted(batch, deletions)))
         if rows.num_rows == 0:
             continue
@@ -77,17 +82,25 @@ def now_millis() -> int:
     return int(time.time() * 1000)
 
 
-def _batches(store: pafs.FileSystem, path: str) -> Iterator[pa.Table]:
+def _batches(store: pafs.FileSystem, path: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows of a file as `schema` has them: a file of an earlier release lacks columns, a compacted one moves them."""
     with store.open_input_file(path) as source, pq.ParquetFile(source) as file:
         for batch in file.iter_batches(batch_size=_COPY_BATCH_ROWS, use_threads=False):
-            yield pa.Table.from_batches([batch])
+            held = set(batch.schema.names)
+            columns = [
+                batch.column(field.name).cast(field.type)
+                if field.name in held
+                else pa.nulls(batch.num_rows, field.type)
+                for field in schema
+            ]
+            yield pa.Table.from_arrays(columns, schema=schema)
 
 
 def _deleted(rows: pa.Table, deletions: Sequence[Deletion]) -> pa.ChunkedArray:
     deleted = pa.chunked_array([pa.repeat(False, rows.num_rows)])
     for deletion in deletions:
         keys = pa.array(list(deletion.below), pa.string())
-        bounds = pa.array(list(deletion.below.values()), pa.int32())
+        bounds = pa.array(list(deletion.below.values()), pa.int64())
         bound = pc.take(bounds, pc.index_in(rows[deletion.column], value_set=keys))
         deleted = pc.or_(deleted, pc.fill_null(pc.less(rows["revision"], bound), False))
     return deleted

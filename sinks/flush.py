@@ -6,8 +6,9 @@ Invariants:
   skipped for that table, so a replay changes nothing, and a crash between two tables' commits is healed by the replay.
 - Tables commit in the order traces, decisions, examples: whoever writes examples sees every decision that the
   examples table already knows of.
-- A partition number is one *lane* through all topics (same key, same number of partitions). A commit of `examples`
-  fences both topics of each lane it touches, so that two writers of one lane cannot pass each other unseen.
+- Patterns stand alone: their table has one topic, and no other table looks into it.
+- A partition number is one *lane* through all other topics (same key, same number of partitions). A commit of
+  `examples` fences both topics of each lane it touches, so that two writers of one lane cannot pass each other unseen.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,7 +21,7 @@ from schemas.settings import Settings
 from sinks.buffer import Batch
 from sinks.delta import NOTHING, Fence, SinkTable, StaleSnapshotError
 from sinks.known import AmendedTraces, RecentKeys
-from sinks.plan import Change, Entry, highest_revisions, latest, plan_examples, plan_latest
+from sinks.plan import Change, Entry, highest_revisions, latest, plan_examples, plan_latest, without_retracted
 from sinks.tables import TABLES, TOPICS, app_id, table_uri
 
 _PLANS = 20
@@ -82,6 +83,7 @@ class TableSink:
             "traces": self._plan_traces,
             "decisions": self._plan_decisions,
             "examples": self._plan_examples,
+            "patterns": self._plan_patterns,
         }
         for name, plan in writers.items():
             fence = self._fence(name, batch)
@@ -143,12 +145,18 @@ class TableSink:
 
     def _plan_examples(self, batch: Batch) -> Change:
         table = self._tables["examples"]
-        entries = latest(self._new("examples", "examples", batch))
+        kept, retracted = without_retracted(self._new("examples", "examples", batch))
+        entries = latest(kept)
         amended = highest_revisions(self._new("examples", "decisions", batch))
         hits_by_id = table.find("example_id", self._doubtful("examples", entries.values()))
-        hits_by_trace = table.find("trace_id", amended)
+        hits_by_trace = table.find("trace_id", amended.keys() | retracted.keys())
         decided = self._decided(entry.trace_id for entry in entries.values())
-        return plan_examples(entries, hits_by_id, decided, amended, hits_by_trace)
+        return plan_examples(entries, hits_by_id, decided, amended, hits_by_trace, retracted)
+
+    def _plan_patterns(self, batch: Batch) -> Change:
+        entries = latest(self._new("patterns", "patterns", batch))
+        hits = self._tables["patterns"].find("pattern_id", set(entries))
+        return plan_latest("pattern_id", entries, set(entries), hits, {})
 
     def _decided(self, trace_ids: Iterable[str]) -> dict[str, int]:
         """Stored decisions of revisions above 1 for these traces."""

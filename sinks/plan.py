@@ -6,6 +6,8 @@ are the same whatever the order:
 - traces, decisions: the highest revision of a trace; a withheld trace leaves no row.
 - examples: those whose revision is not below the revision decided for their trace. A decision of revision r takes
   rows of lower revisions out; an example that comes later than such a decision is not let in.
+  A retraction takes out what came before it in its topic, up to its revision.
+- patterns: the highest revision of a pattern.
 
 Most messages are new for certain (revision 1, not redelivered, not seen of late): they are appended without a look
 at the table. The others are *doubtful*: their keys are looked up first.
@@ -14,8 +16,8 @@ at the table. The others are *doubtful*: their keys are looked up first.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.records import Decision, Example, Trace
-from sinks.rows import Row, decision_row, example_row, row_bytes, trace_row
+from schemas.records import Decision, Example, ExampleRetraction, Pattern, Trace
+from sinks.rows import Row, decision_row, example_row, pattern_row, row_bytes, trace_row
 
 NO_REVISION = 0
 """Below every revision."""
@@ -38,6 +40,8 @@ class Entry:
     row: Row | None
     """None when nothing may be stored: the content of the trace is withheld."""
     size_bytes: int
+    retracts: bool = False
+    """Not an example, but the word that those of the trace that came before, up to this revision, are void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,27 @@ def example_entry(example: Example, partition: int, offset: int) -> Entry:
     return _entry("examples", partition, offset, key, example.trace_id, example.revision, again, row)
 
 
+def retraction_entry(retraction: ExampleRetraction, partition: int, offset: int) -> Entry:
+    """Entry of a retraction of examples."""
+    return Entry(
+        topic="examples",
+        partition=partition,
+        offset=offset,
+        key=retraction.trace_id,
+        trace_id=retraction.trace_id,
+        revision=retraction.revision,
+        may_exist=True,
+        row=None,
+        size_bytes=0,
+        retracts=True,
+    )
+
+
+def pattern_entry(pattern: Pattern, partition: int, offset: int) -> Entry:
+    """Entry of a pattern: of no trace, and nearly always published before."""
+    return _entry("patterns", partition, offset, pattern.pattern_id, "", pattern.revision, True, pattern_row(pattern))
+
+
 def _entry(
     topic: str, partition: int, offset: int, key: str, trace_id: str, revision: int, may_exist: bool, row: Row | None
 ) -> Entry:
@@ -135,6 +160,20 @@ def highest_revisions(decisions: Iterable[Entry]) -> dict[str, int]:
     return found
 
 
+def without_retracted(entries: Iterable[Entry]) -> tuple[list[Entry], dict[str, int]]:
+    """Examples of a batch that no later retraction of it takes back, and per trace the highest revision retracted."""
+    kept: dict[str, list[Entry]] = {}
+    retracted: dict[str, int] = {}
+    for entry in entries:
+        own = kept.setdefault(entry.trace_id, [])
+        if entry.retracts:
+            own[:] = [held for held in own if held.revision > entry.revision]
+            retracted[entry.trace_id] = max(entry.revision, retracted.get(entry.trace_id, NO_REVISION))
+        else:
+            own.append(entry)
+    return [entry for own in kept.values() for entry in own], retracted
+
+
 def plan_latest(
     column: str,
     entries: Mapping[str, Entry],
@@ -142,7 +181,7 @@ def plan_latest(
     hits: Sequence[Hit],
     decided: Mapping[str, int],
 ) -> Change:
-    """Change of `traces` or `decisions`.
+    """Change of `traces`, `decisions` or `patterns`.
 
     `looked_up` are the doubtful keys, `hits` what the table holds of them. `decided` names traces for which a decision
     of a revision is stored: a trace of a lower revision is on its way to being replaced, and not let in.
@@ -170,12 +209,13 @@ def plan_examples(
     decided: Mapping[str, int],
     amended: Mapping[str, int],
     hits_by_trace: Sequence[Hit],
+    retracted: Mapping[str, int] = {},
 ) -> Change:
     """Change of `examples`.
 
     `entries` by example id, `hits_by_id` what the table holds of the doubtful ones; `decided` the revisions of stored
-    decisions for traces of this batch; `amended` the revisions above 1 that this batch decides, and `hits_by_trace`
-    the stored examples of those traces.
+    decisions for traces of this batch; `amended` the revisions above 1 that this batch decides, `retracted` the highest
+    revisions it retracts, and `hits_by_trace` the stored examples of those traces.
     """
     rows = [
         entry.row
@@ -184,7 +224,10 @@ def plan_examples(
         and entry.revision >= max(decided.get(entry.trace_id, NO_REVISION), amended.get(entry.trace_id, NO_REVISION))
     ]
     replaced = Deletion("example_id", dict.fromkeys((hit.value for hit in hits_by_id), EVERY_REVISION))
-    return _change(rows, [(replaced, hits_by_id), (Deletion("trace_id", amended), hits_by_trace)])
+    below = dict(amended)
+    for trace_id, revision in retracted.items():
+        below[trace_id] = max(revision + 1, below.get(trace_id, NO_REVISION))
+    return _change(rows, [(replaced, hits_by_id), (Deletion("trace_id", below), hits_by_trace)])
 
 
 def _change(rows: Sequence[Row], deletions: Sequence[tuple[Deletion, Sequence[Hit]]]) -> Change:

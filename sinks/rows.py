@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from schemas.records import Decision, Event, Example, OffsetRange, Trace
-from schemas.render import execution_trace
+from schemas.records import Decision, Event, Example, OffsetRange, Pattern, Trace
+from schemas.render import execution_trace, tool_execution_pattern
 from sinks.tables import TABLES
 
 Row = tuple[object, ...]
@@ -108,6 +108,33 @@ def decision_row(decision: Decision) -> Row:
         decision.decided_at,
         decision.duplicate_of,
         decision.example_count,
+    )
+
+
+def pattern_row(pattern: Pattern) -> Row:
+    """Row of `patterns`. Its JSON texts hold the same numbers: `sequence` exact ones, with counts."""
+    return (
+        pattern.pattern_id,
+        pattern.scenario,
+        pattern.pattern_type,
+        list(pattern.tools),
+        pattern.frequency,
+        pattern.trend,
+        pattern.active,
+        pattern.trace_count,
+        pattern.trace_count_error,
+        pattern.support,
+        pattern.occurrence_count,
+        pattern.success_rate,
+        pattern.scenario_success_rate,
+        pattern.avg_latency_seconds,
+        _text(pattern.sequence),
+        list(pattern.trace_ids),
+        pattern.window_start,
+        pattern.window_end,
+        pattern.revision,
+        pattern.created_at,
+        _text(tool_execution_pattern(pattern)),
     )
 
 

@@ -110,15 +110,29 @@ _RUN = ("scenario", "execution_mode", "task_id", "provider", "model")
 
 _PATTERNS = pa.schema(
     [
-        _field("pattern_id", pa.string(), "id of the pattern"),
-        _field("pattern_type", pa.string(), "kind of pattern"),
+        _field("pattern_id", pa.string(), "readable, the same for the same scenario and sequence"),
         _field("scenario", pa.string(), "kind of work it was seen in"),
-        _field("frequency", pa.string(), "how often it is seen, in words"),
-        _field("occurrence_count", pa.int64(), "times seen", "count"),
-        _field("success_rate", pa.float64(), "share of successful runs", "0 to 1"),
+        _field("pattern_type", pa.string(), "kind of work its tools do: information_gathering, file_editing ..."),
+        _field(
+            "tools", _STRINGS, "tools in order; a run of calls of one tool is one entry; bash(grep): a shell's program"
+        ),
+        _field("frequency", pa.string(), "high, medium or low: class of its support"),
+        _field("trend", pa.string(), "emerging, steady, fading or new: how its support changed within the window"),
+        _field("active", pa.bool_(), "false when it no longer stands out; the numbers are then its last ones"),
+        _field("trace_count", pa.int64(), "traces of the window that hold it", "count"),
+        _field("trace_count_error", pa.int64(), "trace_count may be too low by this at most", "count"),
+        _field("support", pa.float64(), "share of the scenario's traces that hold it", "0 to 1"),
+        _field("occurrence_count", pa.int64(), "times seen in the window", "count"),
+        _field("success_rate", pa.float64(), "share of its runs of known outcome that succeeded", "0 to 1"),
+        _field("scenario_success_rate", pa.float64(), "the same of all runs of the scenario, for comparison", "0 to 1"),
+        _field("avg_latency_seconds", pa.float64(), "mean time one occurrence spends in its tools", "seconds"),
         _field("sequence", pa.string(), "tools in order with typical inputs and performance, JSON text"),
-        _field("trace_ids", _STRINGS, "traces it was found in"),
-        _field("created_at", _TIME, "when it was found", "microseconds, UTC"),
+        _field("trace_ids", _STRINGS, "some of the traces it was found in"),
+        _field("window_start", _TIME, "start of the window it is counted in (event time)", "microseconds, UTC"),
+        _field("window_end", _TIME, "end of that window", "microseconds, UTC"),
+        _field("revision", pa.int64(), "higher each time it is published; only the latest is kept"),
+        _field("created_at", _TIME, "when this revision was made", "microseconds, UTC"),
+        _field("tool_execution_pattern", pa.string(), "the pattern in the exchange format, JSON text"),
     ]
 )
 
@@ -176,17 +190,19 @@ TABLES: Mapping[str, TableSpec] = {
             name="patterns",
             schema=_PATTERNS,
             key="pattern_id",
-            topics=(),
-            stats=("created_at",),
+            topics=("patterns",),
+            stats=("revision", "created_at", "trace_count"),
             row_group_rows=4096,
-            repeated=("pattern_type", "scenario", "frequency"),
+            repeated=("pattern_type", "scenario", "frequency", "trend", "tools.list.element"),
         ),
     )
 }
 """Every table by name, in the order in which a flush commits them: examples look into committed decisions."""
 
-TOPICS = ("traces", "decisions", "examples")
-"""Topics that the sink consumes. They must have the same number of partitions: a trace has one lane in all."""
+LANE_TOPICS = ("traces", "decisions", "examples")
+"""Topics that must have the same number of partitions: a trace has one lane in all."""
+TOPICS = (*LANE_TOPICS, "patterns")
+"""Topics that the sink consumes. One that does not exist yet is waited for."""
 
 
 def app_id(topic: str, partition: int) -> str:

@@ -11,9 +11,10 @@ import msgspec
 from schemas.records import Decision, Signal, Trace
 from schemas.seed_text import clock_duration, iso_time, json_object
 from streams.core.reasons import REASONS
-from streams.core.score import PROCESS_WEIGHTS
-from streams.core.signals import CATALOGUE
+from streams.core.score import PROCESS_WEIGHTS, THRIFT_WEIGHTS
+from streams.core.signals import DOCS
 
+_SCORE_WORDS = "0.7 outcome, 0.3 process; an estimate for triage where the outcome is unknown"
 _CLOSE_WORDS = {
     "ended": "its end was seen, and nothing more came",
     "idle": "no end was seen, and nothing came for the idle time",
@@ -133,13 +134,12 @@ def _verdict(decision: Decision) -> Section:
 def _signals(decision: Decision) -> Section:
     gates = json_object(decision.thresholds_json).get("gates")
     gates = gates if isinstance(gates, dict) else {}
-    docs = {kind.name: kind.doc for kind in CATALOGUE}
     lines: list[Line] = []
     minimum = gates.get("min_quality_score")
     if decision.quality_score is not None:
-        lines.append(_held("quality_score", decision.quality_score, minimum, "0.7 outcome, 0.3 process"))
+        lines.append(_held("quality_score", decision.quality_score, minimum, _SCORE_WORDS))
     for signal in decision.signals:
-        doc = docs.get(signal.name, "")
+        doc = DOCS.get(signal.name, "")
         if signal.name == "outcome" and gates.get("positive_outcome"):
             lines.append(_held(signal.name, signal.value, gates.get("min_outcome"), doc))
         elif signal.name == "complete" and gates.get("complete_execution"):
@@ -147,8 +147,8 @@ def _signals(decision: Decision) -> Section:
         elif signal.name == "reasoning_share" and gates.get("min_reasoning_share"):
             lines.append(_held(signal.name, signal.value, gates["min_reasoning_share"], doc))
         else:
-            weight = PROCESS_WEIGHTS.get(signal.name)
-            part = f"weight {weight} in process; " if weight else ""
+            process, thrift = PROCESS_WEIGHTS.get(signal.name), THRIFT_WEIGHTS.get(signal.name)
+            part = f"weight {process} in process; " if process else f"weight {thrift} in thrift; " if thrift else ""
             lines.append(Line(signal.name, _number(signal.value), part + doc))
     return Section("Signals", tuple(lines))
 

@@ -29,6 +29,7 @@ from streams.core.intake import (
     to_refetch,
     unpack_offsets,
 )
+from streams.core.redact.redactor import RULES_ALONE, Redactor
 from streams.core.timers import ClosedTrace, OpenTrace, Windows
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
@@ -84,6 +85,7 @@ class AssembleStage:
         lookup: SchemaLookup,
         windows: Windows,
         pseudonym_key: bytes,
+        redactor: Redactor = RULES_ALONE,
     ) -> None:
         self._owner = owner
         self._state_of = state_of
@@ -92,6 +94,7 @@ class AssembleStage:
         self._lookup = lookup
         self._windows = windows
         self._key = pseudonym_key
+        self._redactor = redactor
         self._partitions: dict[int, _Partition] = {}
 
     async def acquire(self, partition: int) -> int | None:
@@ -313,7 +316,7 @@ class AssembleStage:
                 offset_ranges(TOPIC, own.number, (message.offset for message in stored)),
                 entry.first_offset < own.unsure_before or trace_id in own.unsure,
             )
-            outgoing.extend(outgoing_of(events, closing, stored, self._key))
+            outgoing.extend(outgoing_of(events, closing, stored, self._key, self._redactor))
             settle(change, entry, events, closing, stored)
         own.unsure.update(trace_id for trace_id, _ in portion)
         await self._publisher.publish(outgoing)

@@ -9,8 +9,9 @@ from schemas.errors import InvalidRecord
 from schemas.records import Event, QuarantinedTrace
 from streams.core.assemble import Closing, build_trace, shell_trace, strictest_consent, withheld_trace
 from streams.core.intake import StoredMessage, event_hash, pack_offsets
-from streams.core.redact.events import redact_events
+from streams.core.redact.events import RedactionRejected, redact_events
 from streams.core.redact.pseudonyms import Pseudonyms
+from streams.core.redact.redactor import Redactor
 from streams.core.timers import ClosedTrace, OpenTrace
 from streams.metrics import METRICS
 from streams.ports import Outgoing
@@ -34,16 +35,20 @@ def events_of(stored: Sequence[StoredMessage], lookup: SchemaLookup) -> list[Eve
 
 
 def outgoing_of(
-    events: tuple[Event, ...], closing: Closing, stored: Sequence[StoredMessage], pseudonym_key: bytes
+    events: tuple[Event, ...],
+    closing: Closing,
+    stored: Sequence[StoredMessage],
+    pseudonym_key: bytes,
+    redactor: Redactor,
 ) -> list[Outgoing]:
     """The trace, redacted; what cannot be redacted goes to quarantine, and only a shell goes on."""
     key = closing.trace_id.encode()
     try:
-        redacted = redact_events(events, Pseudonyms(pseudonym_key, closing.trace_id))
+        redacted = redact_events(events, Pseudonyms(pseudonym_key, closing.trace_id), redactor)
         trace = build_trace(redacted.events, closing, redacted.report)
         if sum(len(message.value) for message in stored) + redacted.growth_chars > _MAX_TRACE_BYTES:
             raise InvalidRecord("redaction makes the trace larger than a message may be")
-    except Exception:  # fail closed: whatever went wrong, nothing unredacted may go on
+    except Exception as error:  # fail closed: whatever went wrong, nothing unredacted may go on
         METRICS.redaction_failures.inc()
         if strictest_consent(events).status == "denied":  # then it is not kept raw either
             return [Outgoing("traces", key, shell_trace(events, closing, "consent_denied"))]
@@ -51,7 +56,8 @@ def outgoing_of(
         raw = QuarantinedTrace(
             trace_id=closing.trace_id,
             revision=closing.revision,
-            reason="redaction_failed",
+            # The policy's own word, not a failure, where it takes no traces that hold such a kind.
+            reason=f"redaction_rejects_{error.kind}" if isinstance(error, RedactionRejected) else "redaction_failed",
             messages=tuple(message.value for message in stored),
         )
         return [Outgoing("quarantine", key, raw), Outgoing("traces", key, shell)]

@@ -1,18 +1,34 @@
-"""The curate stage: `traces` in, `decisions` and `examples` out."""
+"""The curate stage: `traces` in, `decisions` and `examples` out, and what it learns on the way: windows of quality and
+patterns of tool use.
 
-from collections.abc import Callable, Sequence
+Order of effects for a batch: traces are claimed in the index of near-duplicates (an answer is remembered, so a batch
+that comes again gets the same ones), decisions and examples are published, patterns are counted (once, by offset), and
+at last the partition's state is committed, with the windows that the next trace is measured against.
+
+What may be published a second time may come out differently: an index that was flushed has forgotten what it knew.
+Therefore a retraction goes before the examples of every redelivered trace, in the same partition of the same topic.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from schemas.codec import SchemaLookup, decode
 from schemas.errors import PermanentError
-from schemas.records import Trace
-from streams.core.curate import Curated, curate
+from schemas.records import ExampleRetraction, Trace
+from streams.core.curate import Assessed, Curated, assess, decide
+from streams.core.near_duplicates.document import document_of, twin_summary
+from streams.core.near_duplicates.fingerprint import fingerprints
+from streams.core.near_duplicates.records import Candidate, Claim, Withdrawal
+from streams.core.patterns.counters import Counted
 from streams.core.policy import Policy
 from streams.core.settle import Settled, count_changes, settled
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
+from streams.stages.patterns import PatternMiner, counted
+from streams.stages.windows import PartitionWindows
+from streams.state.near_duplicates import NearDuplicates
 from streams.state.port import Change, Lease, PartitionState
 
 TOPIC = "traces"
@@ -26,12 +42,24 @@ class _Partition:
     lease: Lease
     unsure_before: int
     """Verdicts on messages below this offset may have been published by an owner before."""
+    windows: PartitionWindows
     last_ms: int = 0
     unsure: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A trace as it was read."""
+
+    offset: int
+    trace: Trace
+
+
 class CurateStage:
-    """One worker's share of the partitions of `traces`."""
+    """One worker's share of the partitions of `traces`.
+
+    `index` is None where the policy looks for no near-duplicates, `miner` where no patterns are wanted.
+    """
 
     name = STAGE
     topic = TOPIC
@@ -46,6 +74,8 @@ class CurateStage:
         lookup: SchemaLookup,
         policy: Policy,
         remember_ms: int,
+        index: NearDuplicates | None = None,
+        miner: PatternMiner | None = None,
     ) -> None:
         self._owner = owner
         self._state_of = state_of
@@ -54,6 +84,8 @@ class CurateStage:
         self._lookup = lookup
         self._policy = policy
         self._remember_ms = remember_ms
+        self._index = index
+        self._miner = miner
         self._partitions: dict[int, _Partition] = {}
 
     async def acquire(self, partition: int) -> int | None:
@@ -62,7 +94,8 @@ class CurateStage:
         lease = await state.acquire(self._owner)
         somebody_was_here = lease.applied is not None or not await self._log.is_empty("decisions")
         unsure = await self._log.end_offset(TOPIC, partition) if somebody_was_here else 0
-        self._partitions[partition] = _Partition(partition, state, lease, unsure)
+        windows = PartitionWindows(partition, self._policy.windows, await state.kept(lease))
+        self._partitions[partition] = _Partition(partition, state, lease, unsure, windows)
         return lease.applied
 
     def release(self, partition: int) -> None:
@@ -83,40 +116,107 @@ class CurateStage:
         fresh = [message for message in messages if message.offset >= (own.lease.applied or 0)]
         if not fresh:
             return
-        traces, outgoing = self._decode(own, fresh)
-        _, packed = await own.state.entries(own.lease, list(dict.fromkeys(trace.trace_id for trace in traces)))
+        read, outgoing = self._decode(own, fresh)
+        _, packed = await own.state.entries(own.lease, list(dict.fromkeys(one.trace.trace_id for one in read)))
         before = {trace_id: msgspec.msgpack.decode(entry, type=Settled) for trace_id, entry in packed.items()}
-        change = Change(applied=fresh[-1].offset + 1)
-        for trace in traces:
-            previous = before.get(trace.trace_id)
-            if previous is not None and previous.revision > trace.revision:
-                continue  # an older revision, published again
-            result = curate(trace, self._policy)
+        read = _newest_only(read, before)
+        draft = own.windows.draft()
+        assessed = []
+        seen = set(before)
+        for one in read:
+            found = assess(one.trace, self._policy, draft.context_of(one.trace))
+            if one.trace.trace_id not in seen and one.trace.revision == 1:
+                draft.observe(found)
+            seen.add(one.trace.trace_id)
+            assessed.append(found)
+        claims = await self._claim(assessed)
+        change = Change(applied=fresh[-1].offset + 1, keep=draft.changed())
+        results = [decide(found, self._policy, claims.get(number)) for number, found in enumerate(assessed)]
+        for result, found in zip(results, assessed, strict=True):
             outgoing.extend(_outgoing(result))
-            now = settled(result, trace.withheld is not None)
-            for name, by in count_changes(previous, now).items():
+            now = settled(result, found.trace.withheld is not None)
+            for name, by in count_changes(before.get(found.trace.trace_id), now).items():
                 change.count(name, by)
-            before[trace.trace_id] = now
-            change.put_closed.append((trace.trace_id, msgspec.msgpack.encode(now), trace.closed_at // 1000))
-            METRICS.traces.labels(result.decision.verdict).inc()
-            METRICS.examples.inc(len(result.examples))
+            before[found.trace.trace_id] = now
+            change.put_closed.append((found.trace.trace_id, msgspec.msgpack.encode(now), found.trace.closed_at // 1000))
         own.unsure.update(message.offset for message in fresh)
         await self._publisher.publish(outgoing)
+        if self._miner is not None:
+            await self._miner.apply(partition, self._counted(read, assessed))
         own.lease = await own.state.commit(own.lease, change)
+        own.windows.committed(draft)
         own.unsure.difference_update(message.offset for message in fresh)
         own.last_ms = max(own.last_ms, fresh[-1].timestamp_ms)
         METRICS.messages.labels(STAGE).inc(len(fresh))
+        for result in results:
+            METRICS.traces.labels(result.decision.verdict).inc()
+            METRICS.examples.inc(len(result.examples))
 
     async def tick(self, partition: int, now_ms: int | None) -> None:
-        """Forget verdicts of traces that can no longer be amended."""
+        """Forget verdicts of traces that can no longer be amended, and publish finished windows and patterns."""
         own = self._partitions[partition]
         up_to = own.last_ms if now_ms is None else max(now_ms, own.last_ms)
-        aged = await own.state.aged(up_to - self._remember_ms, 1000)
-        if aged:
-            own.lease = await own.state.commit(own.lease, Change(drop_closed=aged))
+        change = Change(drop_closed=await own.state.aged(up_to - self._remember_ms, 1000))
+        due = own.windows.due(now_ms)
+        if due is not None:
+            await self._publisher.publish(
+                [Outgoing("quality-windows", record.scenario.encode(), record) for record in due.records]
+            )
+            change.keep, change.drop_kept = due.keep, due.drop
+        if change.drop_closed or change.keep or change.drop_kept:
+            own.lease = await own.state.commit(own.lease, change)
+            if due is not None:
+                own.windows.published(due)
+        if self._miner is not None:
+            await self._miner.tick()
 
-    def _decode(self, own: _Partition, messages: Sequence[Message]) -> tuple[list[Trace], list[Outgoing]]:
-        traces: list[Trace] = []
+    async def _claim(self, assessed: Sequence[Assessed]) -> dict[int, Claim]:
+        """Answers of the index by place in the batch, for those that pass; the others give up what they may hold.
+
+        In the order of the traces: what comes of them must not depend on where a batch begins.
+        """
+        answers: dict[int, Claim] = {}
+        if self._index is None or not assessed:
+            return answers
+        passing = [number for number, found in enumerate(assessed) if found.passes]
+        candidates = dict(zip(passing, _candidates([assessed[number] for number in passing]), strict=True))
+        now_ms = 0
+        waiting: list[int] = []
+        withdrawn: list[Withdrawal] = []
+
+        async def ask(index: NearDuplicates) -> None:
+            found = await index.claim([candidates[number] for number in waiting], now_ms, withdrawn)
+            answers.update(zip(waiting, found, strict=True))
+            waiting.clear()
+            withdrawn.clear()
+
+        for number, found in enumerate(assessed):
+            closed_ms = found.trace.closed_at // 1000
+            if number in candidates:
+                now_ms = max(now_ms, closed_ms)
+                waiting.append(number)
+            elif found.trace.revision > 1:
+                if waiting:
+                    await ask(self._index)
+                now_ms = max(now_ms, closed_ms)
+                withdrawn.append(Withdrawal(found.trace.trace_id, found.trace.revision))
+        if waiting or withdrawn:
+            await ask(self._index)
+        return answers
+
+    def _counted(self, read: Sequence[_Read], assessed: Sequence[Assessed]) -> list[Counted]:
+        """What patterns are made of: runs whose content may be used."""
+        found = []
+        for one, result in zip(read, assessed, strict=True):
+            if result.measured is None or "consent_unknown" in result.failed:
+                continue
+            outcome = result.measured.outcome
+            successful = None if outcome is None else outcome >= self._policy.gates.min_outcome
+            found.append(counted(one.offset, result.measured.view, successful))
+        return found
+
+    def _decode(self, own: _Partition, messages: Sequence[Message]) -> tuple[list[_Read], list[Outgoing]]:
+        traces: list[_Read] = []
         dead: list[Outgoing] = []
         for message in messages:
             try:
@@ -128,13 +228,48 @@ class CurateStage:
             unsure = message.offset < own.unsure_before or message.offset in own.unsure
             if unsure and not trace.redelivered:
                 trace = msgspec.structs.replace(trace, redelivered=True)
-            traces.append(trace)
+            traces.append(_Read(message.offset, trace))
         return traces, dead
 
 
-def _outgoing(result: Curated) -> list[Outgoing]:
-    key = result.decision.trace_id.encode()
+def _newest_only(read: Sequence[_Read], before: Mapping[str, Settled]) -> list[_Read]:
+    """Without older revisions that were published again."""
+    newest = {trace_id: entry.revision for trace_id, entry in before.items()}
+    kept = []
+    for one in read:
+        if one.trace.revision >= newest.get(one.trace.trace_id, 0):
+            newest[one.trace.trace_id] = one.trace.revision
+            kept.append(one)
+    return kept
+
+
+def _candidates(assessed: Sequence[Assessed]) -> list[Candidate]:
+    measured = [found.measured for found in assessed if found.measured is not None]
+    prints = fingerprints([document_of(one.view) for one in measured])
     return [
-        Outgoing("decisions", key, result.decision),
-        *(Outgoing("examples", key, example) for example in result.examples),
+        Candidate(
+            trace_id=one.view.trace.trace_id,
+            revision=one.view.trace.revision,
+            scenario=one.view.trace.scenario,
+            fingerprint=fingerprint,
+            quality_score=one.score,
+            summary=twin_summary(one.view),
+            task_key=f"{one.view.trace.scenario}\x1f{one.view.trace.task_id}" if one.view.trace.task_id else None,
+        )
+        for one, fingerprint in zip(measured, prints, strict=True)
     ]
+
+
+def _outgoing(result: Curated) -> list[Outgoing]:
+    decision = result.decision
+    key = decision.trace_id.encode()
+    outgoing = [Outgoing("decisions", key, decision)]
+    if decision.redelivered:
+        retraction = ExampleRetraction(
+            trace_id=decision.trace_id,
+            revision=decision.revision,
+            reason="decided_again",
+            retracted_at=decision.decided_at,
+        )
+        outgoing.append(Outgoing("examples", key, retraction))
+    return outgoing + [Outgoing("examples", key, example) for example in result.examples]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from ops.stack import UnavailableError
 from ops.supervisor import settings_environment
@@ -20,8 +20,10 @@ from schemas.settings import Settings, SinkSettings, StorageSettings
 from sinks import maintenance
 from sinks.delta import SinkTable, client_options
 from sinks.query import query, resume_points, stored_counts, through
+from sinks.rows import arrow_table, pattern_row
+from sinks.tables import TABLES
 from tests.unit.sinks.driving import batch_of, opened, stored
-from tests.unit.sinks.samples import decision, example, trace
+from tests.unit.sinks.samples import decision, example, pattern, trace
 from tests.unit.sinks.servers import Fault, FaultyProxy, s3_service
 
 
@@ -72,7 +74,36 @@ def test_what_is_flushed_can_be_queried_and_is_counted(settings: Settings) -> No
     counts = stored_counts(settings)
     assert counts.rows == {"traces": 2, "decisions": 1, "examples": 1, "patterns": 0}
     assert counts.trace_events == 4
-    assert through(resume_points(settings, 1)) == {"traces-0": 1, "decisions-0": 0, "examples-0": 0}
+    assert through(resume_points(settings, 1)) == {"traces-0": 1, "decisions-0": 0, "examples-0": 0, "patterns-0": -1}
+
+
+def test_the_highest_revision_of_a_pattern_is_its_row(settings: Settings) -> None:
+    sink = opened(settings)
+    result = sink.flush(batch_of(pattern("p1", 5), pattern("p2", 5), pattern("p1", 4)))
+    assert result.rows == {"patterns": 2}
+    sink.flush(batch_of(pattern("p1", 2**40, traces=9), pattern("p2", 3), first=3))
+    opened(settings).flush(batch_of(pattern("p1", 2**40, traces=9), pattern("p2", 3), first=3))  # once more
+    found = query(settings, "SELECT pattern_id, revision, trace_count, tools[2] FROM patterns ORDER BY 1").to_pylist()
+    assert [tuple(row.values()) for row in found] == [("p1", 2**40, 9, "read"), ("p2", 5, 4, "read")]
+    assert through(resume_points(settings, 1))["patterns-0"] == 4
+
+
+def test_a_table_of_an_earlier_release_gets_the_columns_it_lacks(settings: Settings) -> None:
+    """And rows that it holds stay when one beside them is replaced."""
+    spec = TABLES["patterns"]
+    added = ("support", "tools", "tool_execution_pattern")
+    older = pa.schema([field for field in spec.schema if field.name not in added])
+    rows = arrow_table("patterns", [pattern_row(pattern("old")), pattern_row(pattern("p1"))]).drop_columns(added)
+    uri = f"{settings.storage_root()}/patterns"
+    options = client_options(settings.storage_options())
+    write_deltalake(DeltaTable.create(uri, older, storage_options=options), rows, mode="append")
+    assert query(settings, "SELECT pattern_id FROM patterns WHERE support IS NULL").num_rows == 2
+    opened(settings).flush(batch_of(pattern("p1", 1_800_000_000)))
+    maintenance.compact(settings, "patterns")
+    opened(settings).flush(batch_of(pattern("p2"), first=1))
+    found = query(settings, "SELECT pattern_id, tools, support, trace_count FROM patterns ORDER BY 1").to_pylist()
+    new = ["search", "read"]
+    assert [tuple(row.values()) for row in found] == [("old", None, None, 4), ("p1", new, 0.5, 4), ("p2", new, 0.5, 4)]
 
 
 def test_a_statement_that_stops_early_ends_its_process_cleanly(settings: Settings) -> None:

@@ -2,19 +2,27 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from schemas.codec import encode
-from schemas.records import DeadLetter, Decision, Example, Trace
+from schemas.errors import StateUnavailable
+from schemas.records import DeadLetter, Decision, Example, ExampleRetraction, Trace
 from streams.core.curate import curate
-from streams.core.policy import Policy
+from streams.core.near_duplicates.records import Candidate, Claim, Rules, Withdrawal
+from streams.core.policy import NearDuplicateRules, Policy, WindowRules
 from streams.stages.curate import CurateStage
+from streams.state.memory import MemoryPartitionState
+from streams.state.near_duplicates_memory import MemoryNearDuplicates
 from tests.simulation.world import LOOKUP, SCHEMA_IDS, TroubledState, Worker, World
 from tests.unit.core.build import good_run
 
-POLICY = Policy()
+POLICY = Policy(near_duplicates=NearDuplicateRules(enabled=False), windows=WindowRules(enabled=False))
+"""A decision depends on its trace alone."""
+COMPARING = Policy()
+"""A decision depends on the traces before it too."""
 REMEMBER_MS = 10**12
 
 
@@ -41,21 +49,41 @@ def make_traces(rng: random.Random) -> list[Trace]:
     return published
 
 
-def decide(seed: int, *, trouble: float, loses_state: bool = False) -> tuple[World, list[Trace]]:
-    """Run the stage over the traces of a seed."""
+class TroubledIndex:
+    """The index as one worker sees it, faults included."""
+
+    def __init__(self, world: World, index: MemoryNearDuplicates) -> None:
+        self._world = world
+        self._index = index
+
+    async def claim(
+        self, candidates: Sequence[Candidate], now_ms: int, withdrawn: Sequence[Withdrawal] = ()
+    ) -> list[Claim]:
+        return await self._world.effect(lambda: self._index.claim(candidates, now_ms, withdrawn), StateUnavailable)
+
+
+def decide(
+    seed: int, *, trouble: float, loses_state: bool = False, policy: Policy = POLICY, flush_at: int | None = None
+) -> tuple[World, list[Trace]]:
+    """Run the stage over the traces of a seed. `flush_at`: everything is forgotten before this trace."""
     world = World(seed, trouble)
+    index = MemoryNearDuplicates(Rules())
     traces = make_traces(random.Random(seed))
 
     def make(owner: str) -> CurateStage:
         return CurateStage(
             owner=owner, state_of=lambda _: TroubledState(world), publisher=world, log=world, lookup=LOOKUP,
-            policy=POLICY, remember_ms=REMEMBER_MS,
+            policy=policy, remember_ms=REMEMBER_MS,
+            index=TroubledIndex(world, index) if policy.near_duplicates.enabled else None,
         )  # fmt: skip
 
     async def run() -> None:
         worker = Worker(world, "traces", make, loses_state=loses_state)
         for number, trace in enumerate(traces):
             world.now_ms += 100
+            if number == flush_at:
+                world.state.__dict__.update(MemoryPartitionState().__dict__)
+                index.flush()
             world.append("traces", trace.trace_id.encode(), encode(trace, SCHEMA_IDS["Trace"]))
             if number == 1:
                 world.append("traces", b"junk", b"junk")
@@ -125,3 +153,59 @@ def test_crashes_change_no_verdict_and_no_count(loses_state: bool) -> None:
             print(f"seed {seed}")
             raise
     assert repeated > 10, "the faults hit nothing: the test proves nothing"
+
+
+def final(world: World) -> tuple[dict[str, Decision], dict[str, set[str]]]:
+    """What tables hold in the end: the latest decision of each trace, and its examples."""
+    rows: dict[str, Decision] = {}
+    for decision in world.records("decisions", Decision):
+        if decision.trace_id not in rows or decision.revision >= rows[decision.trace_id].revision:
+            rows[decision.trace_id] = msgspec.structs.replace(decision, redelivered=False)
+    examples: dict[str, Example] = {}
+    for record in world.published("examples", Example, ExampleRetraction):
+        if isinstance(record, ExampleRetraction):
+            for old in list(examples.values()):
+                if old.trace_id == record.trace_id and old.revision <= record.revision:
+                    del examples[old.example_id]
+        elif isinstance(record, Example):
+            examples[record.example_id] = record
+    told: dict[str, set[str]] = {trace_id: set() for trace_id in rows}
+    for example in examples.values():
+        if example.revision == rows[example.trace_id].revision:
+            told[example.trace_id].add(example.example_id)
+    return rows, told
+
+
+@pytest.mark.parametrize("loses_state", [False, True])
+def test_with_an_index_and_windows_crashes_change_nothing_either(loses_state: bool) -> None:
+    repeated = duplicates = 0
+    for seed in range(30):
+        try:
+            calm, _ = decide(seed, trouble=0, policy=COMPARING)
+            world, _ = decide(seed, trouble=0.04, loses_state=loses_state, policy=COMPARING)
+            assert final(world) == final(calm)
+            assert {k: v for k, v in world.state.counters.items() if v} == {
+                k: v for k, v in calm.state.counters.items() if v
+            }
+            rows, told = final(calm)
+            assert all(len(told[trace_id]) == row.example_count for trace_id, row in rows.items())
+            repeated += len(world.topics["decisions"]) - len(calm.topics["decisions"])
+            duplicates += sum(row.verdict == "duplicate" for row in rows.values())
+        except BaseException:
+            print(f"seed {seed}")
+            raise
+    assert repeated > 10, "the faults hit nothing: the test proves nothing"
+    assert duplicates > 10, "nothing was a duplicate: the test proves nothing"
+
+
+def test_after_everything_was_forgotten_the_tables_hold_what_the_counters_say() -> None:
+    for seed in range(30):
+        world, traces = decide(seed, trouble=0.03, policy=COMPARING, flush_at=seed % 5)
+        rows, told = final(world)
+        assert set(rows) == {trace.trace_id for trace in traces}, seed
+        assert all(len(told[trace_id]) == row.example_count for trace_id, row in rows.items()), seed
+        counts = world.state.counters
+        assert counts["decided"] == len(rows), seed
+        assert counts.get("examples", 0) == sum(row.example_count for row in rows.values()), seed
+        for verdict in ("accepted", "rejected", "duplicate", "quarantined"):
+            assert counts.get(verdict, 0) == sum(row.verdict == verdict for row in rows.values()), seed

@@ -69,8 +69,19 @@ class World:
         log.append(Message(topic, 0, len(log), self.now_ms, key, value))
 
     def records(self, topic: str, record_type: type[R]) -> list[R]:
-        """What was published to a topic."""
-        return [decode(message.value, LOOKUP, record_type) for message in self.topics.get(topic, [])]
+        """Records of one type that were published to a topic."""
+        return [record for record in self.published(topic, record_type) if isinstance(record, record_type)]
+
+    def published(self, topic: str, *record_types: type[Record]) -> list[Record]:
+        """Records of these types that were published to a topic, in order."""
+        types = {SCHEMA_IDS[record_type.__name__]: record_type for record_type in record_types}
+        found: list[Record] = []
+        for message in self.topics.get(topic, []):
+            assert message.value is not None
+            record_type = types.get(int.from_bytes(message.value[1:5], "big"))
+            if record_type is not None:
+                found.append(decode(message.value, LOOKUP, record_type))
+        return found
 
     async def effect(self, do: Callable[[], Awaitable[T]], error: type[TransientError]) -> T:
         """An effect that may fail before it happened, or after."""
@@ -129,6 +140,9 @@ class TroubledState:
 
     async def messages(self, lease: Lease, trace_ids: Sequence[str]) -> dict[str, list[bytes]]:
         return await self._world.effect(lambda: self._world.state.messages(lease, trace_ids), StateUnavailable)
+
+    async def kept(self, lease: Lease) -> dict[str, bytes]:
+        return await self._world.effect(lambda: self._world.state.kept(lease), StateUnavailable)
 
     async def commit(self, lease: Lease, change: Change) -> Lease:
         return await self._world.effect(lambda: self._world.state.commit(lease, change), StateUnavailable)

@@ -2,11 +2,11 @@
 
 import math
 
-from streams.core.signals.base import SignalKind
+from streams.core.signals.base import Context, SignalKind
 from streams.core.view import TraceView
 
 
-def measure(view: TraceView) -> float | None:
+def measure(view: TraceView, _: Context) -> float | None:
     """Mean rating of the whole run, held to 0..1; None where nobody rated it."""
     ratings = [
         min(1.0, max(0.0, given.rating))

@@ -1,10 +1,10 @@
 """Whether a person vouches for the run."""
 
-from streams.core.signals.base import SignalKind
+from streams.core.signals.base import Context, SignalKind
 from streams.core.view import TraceView
 
 
-def measure(view: TraceView) -> float | None:
+def measure(view: TraceView, _: Context) -> float | None:
     """The last word of a person on the whole run: 1 vouched for, 0 rejected; None where nobody spoke."""
     words = [
         given.human_validated

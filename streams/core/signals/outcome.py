@@ -2,13 +2,13 @@
 
 import math
 
-from streams.core.signals.base import SignalKind
+from streams.core.signals.base import Context, SignalKind
 from streams.core.view import TraceView
 
 _STATUS = {"successful": 1.0, "partial": 0.5, "failed": 0.0, "interrupted": 0.0}
 
 
-def measure(view: TraceView) -> float | None:
+def measure(view: TraceView, _: Context) -> float | None:
     """Reward of an evaluator, held to 0..1; else the completion status; None where nothing is claimed."""
     reward = view.trace.reward
     if reward is not None and not math.isnan(reward):

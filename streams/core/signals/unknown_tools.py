@@ -1,10 +1,10 @@
 """Calls of tools that the agent does not have."""
 
-from streams.core.signals.base import SignalKind, share
+from streams.core.signals.base import Context, SignalKind, share
 from streams.core.view import TraceView
 
 
-def measure(view: TraceView) -> float | None:
+def measure(view: TraceView, _: Context) -> float | None:
     """Share of tool calls outside the declared tools; None where none are declared.
 
     Only the agent that owns the trace is looked at: its tools are not those of its sub-agents.

@@ -1,10 +1,10 @@
 """Whether the run ended on an error."""
 
-from streams.core.signals.base import SignalKind
+from streams.core.signals.base import Context, SignalKind
 from streams.core.view import TraceView
 
 
-def measure(view: TraceView) -> float | None:
+def measure(view: TraceView, _: Context) -> float | None:
     """1 when the last error was followed by neither a successful tool result nor a recovery that worked; else 0."""
     by_users = {action.call.span_id for step in view.steps for action in step.actions if not action.by_agent}
     broken = False

@@ -81,5 +81,8 @@ def test_examples_of_recorded_runs_are_valid_chats(format_name: str, folder: str
 
 def test_the_default_policy_follows_the_reward() -> None:
     for trace in recorded("tau-bench", "tau-bench", "*.jsonl.gz"):
-        verdict = curate(trace, Policy()).decision.verdict
-        assert (verdict == "accepted") == (trace.reward == 1.0)
+        curated = curate(trace, Policy())
+        whole = curated.decision.verdict == "accepted" and "error_training_only" not in curated.decision.reasons
+        assert whole == (trace.reward == 1.0)
+        if not whole:
+            assert {example.type for example in curated.examples} <= {"error_handling"}

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.records import Decision, Example, Trace
+from schemas.records import Decision, Example, ExampleRetraction, Pattern, Trace
 from schemas.settings import Settings
 from sinks.buffer import Batch, Buffer
 from sinks.flush import TableSink, open_tables
-from sinks.plan import decision_entry, example_entry, trace_entry
+from sinks.plan import decision_entry, example_entry, pattern_entry, retraction_entry, trace_entry
 from sinks.query import query
 
-Message = tuple[int, Trace | Decision | Example]
+Record = Trace | Decision | Example | ExampleRetraction | Pattern
+Message = tuple[int, Record]
 """Partition and record."""
 
 
@@ -17,11 +18,11 @@ class Log:
     """What Kafka would hold: records by topic and partition, in order."""
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
-        self.partitions: dict[tuple[str, int], list[Trace | Decision | Example]] = {}
+        self.partitions: dict[tuple[str, int], list[Record]] = {}
         for partition, record in messages:
             self.append(record, partition)
 
-    def append(self, record: Trace | Decision | Example, partition: int = 0) -> None:
+    def append(self, record: Record, partition: int = 0) -> None:
         self.partitions.setdefault((topic_of(record), partition), []).append(record)
 
     def batch(self, starts: dict[tuple[str, int], int], stops: dict[tuple[str, int], int] | None = None) -> Batch:
@@ -34,20 +35,25 @@ class Log:
         return buffer.batch()
 
 
-def topic_of(record: Trace | Decision | Example) -> str:
-    return {Trace: "traces", Decision: "decisions", Example: "examples"}[type(record)]
+def topic_of(record: Record) -> str:
+    topics = {Trace: "traces", Decision: "decisions", Pattern: "patterns"}
+    return topics.get(type(record), "examples")
 
 
-def add(buffer: Buffer, record: Trace | Decision | Example, partition: int, offset: int) -> None:
+def add(buffer: Buffer, record: Record, partition: int, offset: int) -> None:
     if isinstance(record, Trace):
         buffer.add(trace_entry(record, partition, offset), 0)
     elif isinstance(record, Decision):
         buffer.add(decision_entry(record, partition, offset), 0)
+    elif isinstance(record, Pattern):
+        buffer.add(pattern_entry(record, partition, offset), 0)
+    elif isinstance(record, ExampleRetraction):
+        buffer.add(retraction_entry(record, partition, offset), 0)
     else:
         buffer.add(example_entry(record, partition, offset), 0)
 
 
-def batch_of(*records: Trace | Decision | Example, first: int = 0, partition: int = 0) -> Batch:
+def batch_of(*records: Record, first: int = 0, partition: int = 0) -> Batch:
     """A batch of these, each topic counting its offsets from `first`."""
     buffer = Buffer(10**9, 10**12, 1)
     offsets: dict[str, int] = {}

@@ -6,6 +6,8 @@ from schemas.records import (
     Event,
     Example,
     OffsetRange,
+    Pattern,
+    PatternTool,
     RedactionReport,
     SourceRef,
     Trace,
@@ -100,5 +102,29 @@ def example(trace_id: str = "t1", revision: int = 1, number: int = 0, *, redeliv
         policy_hash="h",
         event_ids=(f"{trace_id}-e0",),
         source_offsets=(OffsetRange(topic="agent-events", partition=0, first_offset=1, last_offset=1),),
+        created_at=1_700_000_000_123_456,
+    )
+
+
+def pattern(pattern_id: str = "p1", revision: int = 1_700_000_000, *, traces: int = 4) -> Pattern:
+    return Pattern(
+        pattern_id=pattern_id,
+        revision=revision,
+        scenario="support",
+        pattern_type="information_gathering",
+        tools=("search", "read"),
+        frequency="high",
+        trend="steady",
+        occurrence_count=traces + 1,
+        trace_count=traces,
+        support=0.5,
+        success_rate=0.75,
+        sequence=(
+            PatternTool(tool="search", call_count=5, typical_inputs={"query": ("question",)}, avg_latency_seconds=8.5),
+            PatternTool(tool="read", success_rate=0.888888, common_failures=("timeout",)),
+        ),
+        trace_ids=("t1",),
+        window_start=1_700_000_000_000_000,
+        window_end=1_700_086_400_000_000,
         created_at=1_700_000_000_123_456,
     )

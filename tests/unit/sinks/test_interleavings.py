@@ -1,7 +1,8 @@
 """Whatever way batches are cut, topics run ahead, records are redelivered or the process restarts: the same tables.
 
 The log is made as the stages make it: per trace the revisions in order, each `trace` before its examples and its
-decision, in one partition number through all topics; a crash of a stage repeats what it published last, marked.
+decision, in one partition number through all topics; a crash of a stage repeats what it published last, marked, and
+perhaps with other examples, after a word that the ones before are void.
 """
 
 import tempfile
@@ -13,11 +14,11 @@ from hypothesis import example as example_of
 from hypothesis import strategies as st
 
 from schemas.errors import StorageUnavailable
-from schemas.records import Decision, Example, Trace
+from schemas.records import Decision, Example, ExampleRetraction, Trace
 from schemas.settings import Settings, StorageSettings
 from sinks import maintenance
 from sinks.flush import TableSink
-from sinks.tables import TOPICS
+from sinks.tables import LANE_TOPICS
 from tests.unit.sinks.driving import Log, opened, stored
 from tests.unit.sinks.samples import decision, example, trace
 
@@ -31,8 +32,8 @@ class Revision:
     trace: int
     examples: int
     withheld: bool
-    redelivered: int
-    """How often each of its records is published again."""
+    redelivered: tuple[int, ...]
+    """For each time its records are published again: how many examples there are then."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ revisions = st.builds(
     st.integers(0, 2),
     st.integers(0, 2),
     st.sampled_from([False, False, True]),
-    st.sampled_from([0, 0, 0, 1, 2]),
+    st.sampled_from([(), (), (), (0,), (1,), (2, 0), (0, 1)]),
 )
 steps = st.builds(
     Step,
@@ -65,10 +66,12 @@ def published(history: list[Revision]) -> tuple[Log, dict[str, list[tuple[str, i
         number = latest[made.trace][0] + 1 if made.trace in latest else 1
         latest[made.trace] = (number, made)
         name, lane = f"t{made.trace}", made.trace % len(LANES)
-        examples = [] if made.withheld else [example(name, number, i) for i in range(made.examples)]
-        records: list[Trace | Decision | Example] = [trace(name, number, withheld=made.withheld)]
-        records += [*examples, decision(name, number, example_count=len(examples))]
-        for again in range(made.redelivered + 1):
+        for again, count in enumerate((made.examples, *made.redelivered)):
+            examples = [] if made.withheld else [example(name, number, i) for i in range(count)]
+            records: list[Trace | Decision | Example] = [trace(name, number, withheld=made.withheld)]
+            records += [*examples, decision(name, number, example_count=len(examples))]
+            if again:
+                log.append(ExampleRetraction(trace_id=name, revision=number, reason="test", retracted_at=0), lane)
             for record in records:
                 log.append(msgspec.structs.replace(record, redelivered=again > 0), lane)
     return log, {
@@ -77,17 +80,20 @@ def published(history: list[Revision]) -> tuple[Log, dict[str, list[tuple[str, i
         "examples": sorted(
             (f"t{t}-r{n}-{i}", n)
             for t, (n, made) in latest.items()
-            for i in range(0 if made.withheld else made.examples)
+            for i in range(0 if made.withheld else (made.examples, *made.redelivered)[-1])
         ),
     }
 
 
-ONE = Revision(trace=0, examples=1, withheld=False, redelivered=0)
+ONE = Revision(trace=0, examples=1, withheld=False, redelivered=())
+TAKEN_BACK = Revision(trace=0, examples=2, withheld=False, redelivered=(0,))
 
 
 @example_of([ONE, ONE], [Step((0, 0, 1), "go on"), Step((0, 2, 0), "go on")])  # decisions run ahead
 @example_of([ONE, ONE], [Step((0, 0, 1), "go on"), Step((0, 2, 0), "restart")])
 @example_of([ONE, ONE], [Step((2, 0, 2), "go on")])  # examples run ahead
+@example_of([TAKEN_BACK], [Step((0, 0, 2), "go on")])
+@example_of([TAKEN_BACK, ONE], [Step((0, 9, 2), "restart"), Step((0, 0, 9), "go on")])
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(revisions, min_size=1, max_size=7), st.lists(steps, max_size=6))
 def test_the_tables_do_not_depend_on_the_way_there(history: list[Revision], way: list[Step]) -> None:
@@ -95,10 +101,10 @@ def test_the_tables_do_not_depend_on_the_way_there(history: list[Revision], way:
     with tempfile.TemporaryDirectory() as place:
         configured = Settings(storage=StorageSettings.model_validate({"root": place}))
         sink = opened(configured, LANES)
-        read = {(topic, lane): 0 for topic in TOPICS for lane in LANES}
+        read = {(topic, lane): 0 for topic in LANE_TOPICS for lane in LANES}
         for step in way:
             stops = {
-                key: min(len(log.partitions.get(key, [])), position + step.counts[TOPICS.index(key[0])])
+                key: min(len(log.partitions.get(key, [])), position + step.counts[LANE_TOPICS.index(key[0])])
                 for key, position in read.items()
             }
             if step.then == "crash in examples":

@@ -10,11 +10,12 @@ from sinks.plan import (
     example_entry,
     highest_revisions,
     latest,
+    pattern_entry,
     plan_examples,
     plan_latest,
     trace_entry,
 )
-from tests.unit.sinks.samples import decision, example, trace
+from tests.unit.sinks.samples import decision, example, pattern, trace
 
 
 def test_a_plain_trace_is_appended_without_a_lookup() -> None:
@@ -87,6 +88,15 @@ def test_an_example_below_a_decision_of_its_batch_is_skipped() -> None:
 
 def test_first_decisions_concern_no_examples() -> None:
     assert highest_revisions([decision_entry(decision(), 0, 0)]) == {}
+
+
+def test_a_pattern_replaces_its_lower_revisions_and_is_skipped_below_a_higher_one() -> None:
+    entries = latest([pattern_entry(pattern(revision=8), 0, 0), pattern_entry(pattern(revision=7), 0, 1)])
+    assert entries["p1"].may_exist
+    change = plan_latest("pattern_id", entries, {"p1"}, [Hit("p1", 8, "a.parquet")], {})
+    assert change.rows == (entries["p1"].row,)
+    assert change.paths == {"a.parquet"}
+    assert plan_latest("pattern_id", entries, {"p1"}, [Hit("p1", 9, "a.parquet")], {}).rows == ()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4), st.booleans()), max_size=12), st.randoms())

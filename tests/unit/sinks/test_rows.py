@@ -5,9 +5,18 @@ import json
 import pyarrow as pa
 import pytest
 
-from sinks.rows import Row, arrow_table, decision_row, events_from_text, example_row, row_bytes, trace_row
+from sinks.rows import (
+    Row,
+    arrow_table,
+    decision_row,
+    events_from_text,
+    example_row,
+    pattern_row,
+    row_bytes,
+    trace_row,
+)
 from sinks.tables import TABLES
-from tests.unit.sinks.samples import decision, example, trace
+from tests.unit.sinks.samples import decision, example, pattern, trace
 
 DESIGNED = {
     "traces": "trace_id revision scenario execution_mode completion_status close_reason started_at ended_at "
@@ -16,6 +25,9 @@ DESIGNED = {
     "examples": "example_id trace_id revision type packages scenario quality_score human_validated "
     "execution_successful training_weight messages tools context expected_output policy_hash source_offsets",
     "decisions": "trace_id revision verdict reasons quality_score signals policy_hash decided_at duplicate_of",
+    "patterns": "pattern_id pattern_type scenario frequency occurrence_count success_rate sequence trace_ids "
+    "created_at revision active trend tools trace_count support avg_latency_seconds window_start window_end "
+    "scenario_success_rate tool_execution_pattern",
 }
 
 
@@ -47,6 +59,18 @@ def test_rows_fit_their_table(name: str, row: Row) -> None:
     for column in ("closed_at", "decided_at", "created_at"):
         if column in found:
             assert found[column].isoformat() == "2023-11-14T22:13:20.123456+00:00"
+
+
+def test_a_pattern_is_told_in_the_exchange_format_and_with_exact_numbers() -> None:
+    table = arrow_table("patterns", [pattern_row(pattern())])
+    assert table.schema.equals(TABLES["patterns"].schema, check_metadata=True)
+    (row,) = table.to_pylist()
+    assert (row["tools"], row["trace_ids"], row["revision"]) == (["search", "read"], ["t1"], 1_700_000_000)
+    assert row["window_end"].isoformat() == "2023-11-15T22:13:20+00:00"
+    assert json.loads(row["sequence"])[1]["success_rate"] == 0.888888
+    told = json.loads(row["tool_execution_pattern"])["tool_execution_pattern"]
+    assert told["sequence"][0]["performance"]["avg_latency"] == "8.5s"
+    assert told["sequence"][1]["performance"]["success_rate"] == 0.89
 
 
 def test_no_rows_make_an_empty_table() -> None:

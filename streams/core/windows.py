@@ -1,0 +1,271 @@
+"""Windowed quality: what the runs of a scenario needed and how they went, hour by hour. Pure.
+
+A window is an aggregate of bounded size: counts, and sketches of duration, cost, tokens, tool latency, calls and
+score. It belongs to one partition of `traces` and holds the traces of that partition alone. Whoever calls keeps the
+windows with the partition's state and stores them in the same commit as the offset: then a trace is measured against
+earlier traces of its own partition only, whatever worker decides it, and a replay measures exactly the same. A trace
+enters its window *after* it was measured, once: a later revision of it must not be counted again.
+
+Hours go by `closed_at` of the trace, the time that decides when traces close, so they follow the log and no clock.
+
+Scenario names are foreign text. A partition knows `MAX_SCENARIOS` of them at most; further ones, and those longer
+than `MAX_SCENARIO_CHARS`, share the window `OTHER`, which gives no context: its runs have nothing in common.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+
+import msgspec
+
+from schemas.records import QualityWindow, WindowMeasure
+from streams.core.signals import amounts
+from streams.core.signals.base import Context, ScenarioWindow
+from streams.core.signals.sketch import Sketch, merged
+from streams.core.view import TraceView
+
+HOUR_MICROS = 3_600_000_000
+MAX_SCENARIOS = 200
+MAX_SCENARIO_CHARS = 200
+OTHER = "*other*"
+CONTEXT_HOURS = 24
+"""How far back a context looks: a day, so that the habits of day and night are inside."""
+MIN_RUNS = 8
+"""Fewer runs are no context."""
+_SUCCESS, _FAILURE = 1.0, 0.0
+
+
+class WindowKey(msgspec.Struct, frozen=True, order=True):
+    """Which runs a window holds."""
+
+    scenario: str
+    hour: int
+    """Hours since 1970 UTC."""
+
+    @property
+    def text(self) -> str:
+        """The key as one text, the hour first; `parse_key` reads it."""
+        return f"{self.hour}:{self.scenario}"
+
+    @property
+    def ends_at(self) -> int:
+        """Microseconds since 1970 at which the hour is over."""
+        return (self.hour + 1) * HOUR_MICROS
+
+
+class Outcomes(msgspec.Struct, frozen=True, array_like=True):
+    """How many runs ended how."""
+
+    succeeded: int = 0
+    partial: int = 0
+    failed: int = 0
+    unknown: int = 0
+
+
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """Runs of one scenario in one hour. Compare by value."""
+
+    count: int = 0
+    outcomes: Outcomes = Outcomes()
+    duration_seconds: Sketch = Sketch()
+    cost_usd: Sketch = Sketch()
+    output_tokens: Sketch = Sketch()
+    read_tokens: Sketch = Sketch()
+    tool_latency_seconds: Sketch = Sketch()
+    calls: Sketch = Sketch()
+    quality_score: Sketch = Sketch()
+    published: int = 0
+    """How often it was published; the revision of its last record."""
+    published_count: int = 0
+    """Runs it held then."""
+
+
+SKETCHES = (
+    "duration_seconds",
+    "cost_usd",
+    "output_tokens",
+    "read_tokens",
+    "tool_latency_seconds",
+    "calls",
+    "quality_score",
+)
+_sketches: Callable[[Window], tuple[Sketch, ...]] = attrgetter(*SKETCHES)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Window)
+
+
+def pack(window: Window) -> bytes:
+    """A window as MessagePack: equal windows give equal bytes, about 200 for one run and 30 KB at the very most."""
+    ordered = {
+        name: msgspec.structs.replace(sketch, buckets=dict(sorted(sketch.buckets.items())))
+        for name, sketch in zip(SKETCHES, _sketches(window), strict=True)
+    }
+    return _encoder.encode(msgspec.structs.replace(window, **ordered))
+
+
+def unpack(packed: bytes) -> Window:
+    """The window of `pack`'s bytes. Raises msgspec.DecodeError (ValidationError) on anything else."""
+    return _decoder.decode(packed)
+
+
+def parse_key(text: str) -> WindowKey:
+    """The key of `WindowKey.text`. Raises ValueError."""
+    hour, _, scenario = text.partition(":")
+    return WindowKey(scenario, int(hour))
+
+
+def key_of(scenario: str, closed_at: int, known: Collection[str]) -> WindowKey:
+    """Window of a trace; `known` are the scenarios that the partition has windows of (a set: it is searched).
+
+    `closed_at` is in microseconds since 1970.
+    """
+    fits = len(scenario) <= MAX_SCENARIO_CHARS and (scenario in known or len(known) < MAX_SCENARIOS)
+    return WindowKey(scenario if fits else OTHER, closed_at // HOUR_MICROS)
+
+
+def observe(window: Window, view: TraceView, score: float | None, outcome: float | None = None) -> Window:
+    """The window with one more run. `outcome` is `judged_outcome` of its signals, None where it is not known."""
+    return Window(
+        count=window.count + 1,
+        outcomes=_counted(window.outcomes, outcome),
+        duration_seconds=window.duration_seconds.with_value(amounts.duration_seconds(view)),
+        cost_usd=window.cost_usd.with_value(amounts.cost_usd(view)),
+        output_tokens=window.output_tokens.with_value(amounts.output_tokens(view)),
+        read_tokens=window.read_tokens.with_value(amounts.read_tokens(view)),
+        tool_latency_seconds=window.tool_latency_seconds.with_value(amounts.tool_latency_seconds(view)),
+        calls=window.calls.with_value(amounts.calls(view)),
+        quality_score=window.quality_score.with_value(score),
+        published=window.published,
+        published_count=window.published_count,
+    )
+
+
+def _counted(outcomes: Outcomes, outcome: float | None) -> Outcomes:
+    if outcome is None:
+        return msgspec.structs.replace(outcomes, unknown=outcomes.unknown + 1)
+    if outcome >= _SUCCESS:
+        return msgspec.structs.replace(outcomes, succeeded=outcomes.succeeded + 1)
+    if outcome <= _FAILURE:
+        return msgspec.structs.replace(outcomes, failed=outcomes.failed + 1)
+    return msgspec.structs.replace(outcomes, partial=outcomes.partial + 1)
+
+
+def merge(windows: Iterable[Window]) -> Window:
+    """All runs of several windows as one, in any order; what was published is not carried over."""
+    found = [window for window in windows if window.count]
+    ended = zip(*(msgspec.structs.astuple(window.outcomes) for window in found), strict=True)
+    return Window(
+        count=sum(window.count for window in found),
+        outcomes=Outcomes(*(sum(counts) for counts in ended)),
+        duration_seconds=merged(window.duration_seconds for window in found),
+        cost_usd=merged(window.cost_usd for window in found),
+        output_tokens=merged(window.output_tokens for window in found),
+        read_tokens=merged(window.read_tokens for window in found),
+        tool_latency_seconds=merged(window.tool_latency_seconds for window in found),
+        calls=merged(window.calls for window in found),
+        quality_score=merged(window.quality_score for window in found),
+    )
+
+
+def context_of(windows: Iterable[Window], novelty: float | None = None, judge: float | None = None) -> Context:
+    """What a trace is measured against: its scenario's windows of the last hours (not those of `OTHER`)."""
+    total = merge(windows)
+    if total.count < MIN_RUNS:
+        return Context(None, novelty, judge)
+    runs = ScenarioWindow(
+        count=total.count,
+        duration_seconds=total.duration_seconds,
+        cost_usd=total.cost_usd,
+        output_tokens=total.output_tokens,
+        read_tokens=total.read_tokens,
+        tool_latency_seconds=total.tool_latency_seconds,
+        calls=total.calls,
+        quality_score=total.quality_score,
+    )
+    return Context(runs, novelty, judge)
+
+
+def context_keys(key: WindowKey, hours: int = CONTEXT_HOURS) -> tuple[WindowKey, ...]:
+    """Windows that a trace of this window is measured against, its own hour among them; none for `OTHER`."""
+    if key.scenario == OTHER:
+        return ()
+    return tuple(WindowKey(key.scenario, hour) for hour in range(key.hour - hours + 1, key.hour + 1))
+
+
+def relative(value: float, sketch: Sketch) -> float | None:
+    """Share of runs that needed more than `value`, those that needed about as much counted half."""
+    return sketch.share_above(value)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is due at a time."""
+
+    records: tuple[QualityWindow, ...]
+    """To publish, in order of hour and scenario."""
+    published: dict[WindowKey, Window]
+    """The same windows, marked as published: to be stored."""
+    dropped: tuple[WindowKey, ...]
+    """Too old for any context, and published: to be deleted."""
+
+
+def finished(
+    windows: Mapping[WindowKey, Window],
+    now_us: int,
+    lateness_us: int,
+    *,
+    partition: int = 0,
+    keep_hours: int = CONTEXT_HOURS,
+) -> Finished:
+    """Windows whose hour ended at least `lateness_us` ago and that changed since they were published, and old ones.
+
+    `now_us` is the log's own time (microseconds since 1970), see `WindowBook.finish`. A run that comes later still
+    enters its window, and the window is published again with the next revision.
+    """
+    due = sorted(
+        (key for key, window in windows.items() if key.ends_at + lateness_us <= now_us and _changed(window)),
+        key=lambda key: (key.hour, key.scenario),
+    )
+    published = {
+        key: msgspec.structs.replace(
+            windows[key], published=windows[key].published + 1, published_count=windows[key].count
+        )
+        for key in due
+    }
+    records = tuple(_record(key, window, partition) for key, window in published.items())
+    oldest = (now_us - lateness_us) // HOUR_MICROS - keep_hours
+    dropped = tuple(sorted(key for key in windows if key.hour < oldest))
+    return Finished(records, {key: window for key, window in published.items() if key.hour >= oldest}, dropped)
+
+
+def _changed(window: Window) -> bool:
+    return window.count > window.published_count
+
+
+def _record(key: WindowKey, window: Window, partition: int) -> QualityWindow:
+    outcomes = window.outcomes
+    return QualityWindow(
+        scenario=key.scenario,
+        partition=partition,
+        revision=window.published,
+        started_at=key.hour * HOUR_MICROS,
+        ended_at=key.ends_at,
+        run_count=window.count,
+        succeeded_count=outcomes.succeeded,
+        partial_count=outcomes.partial,
+        failed_count=outcomes.failed,
+        unknown_count=outcomes.unknown,
+        measures=tuple(_measure(name, sketch) for name, sketch in zip(SKETCHES, _sketches(window), strict=True)),
+    )
+
+
+def _measure(name: str, sketch: Sketch) -> WindowMeasure:
+    return WindowMeasure(
+        name=name,
+        count=sketch.count,
+        total=sketch.total,
+        p10=sketch.quantile(0.1),
+        p50=sketch.quantile(0.5),
+        p90=sketch.quantile(0.9),
+        buckets={str(bucket): count for bucket, count in sorted(sketch.buckets.items())},
+    )

@@ -1,0 +1,288 @@
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.core.signals.sketch import HIGHEST, LOWEST, Sketch, bucket_of, merged
+from streams.core.view import TraceView, view_of
+from streams.core.window_book import WindowBook
+from streams.core.windows import (
+    CONTEXT_HOURS,
+    HOUR_MICROS,
+    MAX_SCENARIO_CHARS,
+    MAX_SCENARIOS,
+    MIN_RUNS,
+    OTHER,
+    Outcomes,
+    Window,
+    WindowKey,
+    context_keys,
+    context_of,
+    finished,
+    key_of,
+    merge,
+    observe,
+    pack,
+    parse_key,
+    relative,
+    unpack,
+)
+from tests.unit.core.build import Run, good_run
+
+amounts = st.floats(0, 1e12)
+hostile = st.one_of(st.floats(), st.none(), st.floats(0, 1e-9), st.floats(1e12))
+
+
+def sketch_of(values: list[float] | list[float | None]) -> Sketch:
+    sketch = Sketch()
+    for value in values:
+        sketch = sketch.with_value(value)
+    return sketch
+
+
+def view(turns: int = 2, **fields: object) -> TraceView:
+    return view_of(good_run(turns=turns).trace(**fields))
+
+
+@given(st.lists(amounts, min_size=1), st.floats(0, 1))
+def test_a_quantile_is_right_to_within_five_percent(values: list[float], at: float) -> None:
+    exact = sorted(values)[int(at * (len(values) - 1))]
+    found = sketch_of(values).quantile(at)
+    assert found is not None
+    assert abs(found - exact) <= 0.05 * exact + 2**-20
+
+
+@given(st.lists(hostile))
+def test_a_sketch_takes_any_number_and_stays_finite(values: list[float | None]) -> None:
+    sketch = sketch_of(values)
+    assert sketch.count == sum(sketch.buckets.values()) == sum(v is not None and 0 <= v < float("inf") for v in values)
+    assert sketch.total < float("inf")
+    assert all(LOWEST <= bucket <= HIGHEST for bucket in sketch.buckets)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(sketch), type=Sketch) == sketch
+
+
+@given(st.lists(amounts), st.lists(amounts), st.randoms())
+def test_sketches_merge_to_that_of_all_values_in_any_order(one: list[float], two: list[float], order: object) -> None:
+    both, mixed = merged([sketch_of(one), sketch_of(two)]), one + two
+    order.shuffle(mixed)  # type: ignore[attr-defined]
+    whole = sketch_of(mixed)
+    assert (both.count, both.buckets) == (whole.count, whole.buckets)
+    assert both.total == pytest.approx(whole.total)
+
+
+@pytest.mark.parametrize(("value", "bucket"), [(1, 0), (2, 8), (2**0.5, 4), (0.5, -8), (3, 12), (1024, 80)])
+def test_bucket_n_begins_at_2_to_the_nth_eighth(value: float, bucket: int) -> None:
+    assert bucket_of(value) == bucket
+    assert bucket_of(value * 2) == bucket + 8
+
+
+def test_the_outer_buckets_hold_all_that_is_smaller_or_larger() -> None:
+    assert bucket_of(0) == bucket_of(1e-300) == LOWEST
+    assert bucket_of(1e300) == HIGHEST
+
+
+def test_relative_is_the_share_that_needed_more_with_equals_counted_half() -> None:
+    sketch = sketch_of([1.0, 2.0, 4.0, 8.0])
+    assert relative(0.5, sketch) == 1
+    assert relative(2.0, sketch) == 0.625
+    assert relative(100, sketch) == 0
+    assert relative(1.0, Sketch()) is None
+    assert relative(float("nan"), sketch) is None
+
+
+@given(st.lists(amounts, min_size=1), amounts, amounts)
+def test_who_needs_less_is_never_worse(values: list[float], one: float, two: float) -> None:
+    sketch = sketch_of(values)
+    less, more = relative(min(one, two), sketch), relative(max(one, two), sketch)
+    assert less is not None
+    assert more is not None
+    assert 1 >= less >= more >= 0
+
+
+def test_a_window_counts_runs_outcomes_and_amounts() -> None:
+    window = Window()
+    for outcome in (1.0, 0.5, 0.0, 0.0, None):
+        window = observe(window, view(cost_usd=0.02), 0.75, outcome)
+    assert (window.count, window.outcomes) == (5, Outcomes(succeeded=1, partial=1, failed=2, unknown=1))
+    assert (window.calls.mean, window.cost_usd.count, window.tool_latency_seconds.count) == (2, 5, 0)
+    assert window.quality_score.quantile(0.5) == pytest.approx(0.75, rel=0.05)
+
+
+def test_times_that_were_made_up_are_no_duration() -> None:
+    run = good_run()
+    run.events = [msgspec.structs.replace(event, occurred_at_synthetic=True) for event in run.events]
+    window = observe(Window(), view_of(run.trace()), None)
+    assert (window.count, window.duration_seconds.count, window.quality_score.count) == (1, 0, 0)
+
+
+def test_windows_pack_to_the_same_bytes_whatever_came_first_and_come_back_equal() -> None:
+    views = [view(turns=turns) for turns in (1, 2, 3, 9)]
+    one = two = Window()
+    for at in range(4):
+        one, two = observe(one, views[at], at / 4, 1.0), observe(two, views[3 - at], (3 - at) / 4, 1.0)
+    assert pack(one) == pack(two)
+    assert unpack(pack(one)) == one
+    with pytest.raises(msgspec.DecodeError):
+        unpack(b"\xc1")
+    with pytest.raises(msgspec.ValidationError):
+        unpack(msgspec.msgpack.encode({"a": 1}))
+
+
+def test_a_window_is_bounded_whatever_it_saw() -> None:
+    window = Window()
+    sketch = Sketch(10**9, 1e18, dict.fromkeys(range(LOWEST, HIGHEST + 1), 10**6))
+    full = msgspec.structs.replace(
+        window, **{name: sketch for name in window.__struct_fields__ if isinstance(getattr(window, name), Sketch)}
+    )
+    assert len(pack(full)) < 40_000
+    assert len(pack(observe(window, view(), 0.5))) < 200
+
+
+def test_merging_hours_is_observing_them_in_one() -> None:
+    hours = [observe(observe(Window(), view(turns), 0.5, 1.0), view(turns + 1), 0.7, None) for turns in (1, 4)]
+    whole = Window()
+    for turns, score, outcome in ((1, 0.5, 1.0), (2, 0.7, None), (4, 0.5, 1.0), (5, 0.7, None)):
+        whole = observe(whole, view(turns), score, outcome)
+    assert merge(hours).calls == whole.calls
+    assert merge(reversed(hours)).outcomes == whole.outcomes
+    assert merge([]) == Window()
+
+
+def test_a_context_needs_enough_runs_and_carries_what_else_is_known() -> None:
+    window = Window()
+    for _ in range(MIN_RUNS - 1):
+        window = observe(window, view(), 0.5)
+    assert context_of([window], novelty=0.25, judge=0.5) == replace(context_of([]), novelty=0.25, judge=0.5)
+    enough = context_of([window, observe(Window(), view(), 0.5)])
+    assert enough.window is not None
+    assert enough.window.count == enough.window.calls.count == MIN_RUNS
+
+
+def test_keys_go_by_the_hour_and_come_back_from_their_text() -> None:
+    key = key_of("a:b", 5 * HOUR_MICROS + 1, ())
+    assert (key, key.text, key.ends_at) == (WindowKey("a:b", 5), "5:a:b", 6 * HOUR_MICROS)
+    assert parse_key(key.text) == key
+    with pytest.raises(ValueError, match="invalid literal"):
+        parse_key("nonsense")
+
+
+def test_a_context_looks_back_over_its_own_hour_and_those_before() -> None:
+    keys = context_keys(WindowKey("a", 100))
+    assert (len(keys), keys[-1], keys[0]) == (CONTEXT_HOURS, WindowKey("a", 100), WindowKey("a", 77))
+    assert context_keys(WindowKey(OTHER, 100)) == ()
+
+
+def test_scenarios_beyond_the_cap_share_one_window() -> None:
+    known: set[str] = set()
+    keys = set()
+    for number in range(3 * MAX_SCENARIOS):
+        key = key_of(f"scenario-{number}", 0, known)
+        keys.add(key)
+        known.add(key.scenario)
+    assert len(keys) <= MAX_SCENARIOS + 1
+    assert WindowKey(OTHER, 0) in keys
+    assert key_of("scenario-0", 0, known).scenario == "scenario-0"
+    assert key_of("x" * (MAX_SCENARIO_CHARS + 1), 0, ()).scenario == OTHER
+
+
+def hours(*numbers: int) -> dict[WindowKey, Window]:
+    return {WindowKey("a", number): observe(Window(), view(), 0.5, 1.0) for number in numbers}
+
+
+def test_an_hour_is_published_once_it_is_over_and_its_late_runs_are_in() -> None:
+    windows = hours(10, 11)
+    lateness = HOUR_MICROS // 4
+    assert not finished(windows, 11 * HOUR_MICROS + lateness - 1, lateness).records
+    due = finished(windows, 11 * HOUR_MICROS + lateness, lateness, partition=7)
+    (record,) = due.records
+    assert (record.scenario, record.partition, record.revision, record.run_count) == ("a", 7, 1, 1)
+    assert (record.started_at, record.ended_at) == (10 * HOUR_MICROS, 11 * HOUR_MICROS)
+    assert (record.succeeded_count, record.failed_count) == (1, 0)
+    measures = {measure.name: measure for measure in record.measures}
+    assert (measures["calls"].count, measures["calls"].total, measures["calls"].buckets) == (1, 2, {"8": 1})
+    assert measures["cost_usd"].p50 is None
+
+
+def test_a_published_hour_is_published_again_only_when_a_run_was_added() -> None:
+    windows = hours(10)
+    now = 20 * HOUR_MICROS
+    windows |= finished(windows, now, 0).published
+    assert not finished(windows, now, 0).records
+    key = WindowKey("a", 10)
+    windows[key] = observe(windows[key], view(), 0.9, 0.0)
+    (record,) = finished(windows, now, 0).records
+    assert (record.revision, record.run_count) == (2, 2)
+
+
+def test_hours_outside_of_every_context_are_dropped_and_published_before() -> None:
+    windows = hours(10, 30)
+    due = finished(windows, 40 * HOUR_MICROS, 0)
+    assert due.dropped == (WindowKey("a", 10),)
+    assert [record.started_at // HOUR_MICROS for record in due.records] == [10, 30]
+    assert set(due.published) == {WindowKey("a", 30)}
+    newest = (40 * HOUR_MICROS) // HOUR_MICROS
+    assert due.dropped[0] not in context_keys(WindowKey("a", newest))
+
+
+def test_what_is_due_does_not_depend_on_the_order_of_the_windows() -> None:
+    windows = {**hours(12, 10), WindowKey("0", 11): observe(Window(), view(), None)}
+    turned = dict(reversed(windows.items()))
+    assert finished(windows, 30 * HOUR_MICROS, 0) == finished(turned, 30 * HOUR_MICROS, 0)
+
+
+def test_a_trace_is_measured_against_earlier_ones_the_same_in_every_replay() -> None:
+    def replay() -> list[bytes]:
+        window, seen = Window(), []
+        for turns in (1, 5, 2, 2, 7, 3, 1, 4, 6, 2):
+            context = context_of([window])
+            seen.append(repr(context.window).encode())
+            window = observe(window, view_of(Run(f"t{turns}").says("x" * turns).trace()), 0.5)
+        return seen
+
+    assert replay() == replay()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 3), st.booleans()), max_size=40),
+    st.integers(0, 40),
+)
+def test_a_book_answers_as_the_stored_windows_would(runs: list[tuple[str, int, int, bool]], cut: int) -> None:
+    book, stored = WindowBook(), dict[WindowKey, Window]()
+    latest = 0
+    for number, (scenario, hour, turns, tidies) in enumerate(runs):
+        run = view(turns, scenario=scenario, closed_at=hour * HOUR_MICROS)
+        key = key_of(scenario, hour * HOUR_MICROS, {key.scenario for key in stored})
+        expected = context_of([stored[earlier] for earlier in context_keys(key) if earlier in stored])
+        assert book.context(scenario, hour * HOUR_MICROS) == expected
+        changed = book.observe(run, 0.5, 1.0)
+        assert (changed is None) == (hour < latest - CONTEXT_HOURS)
+        latest = max(latest, hour)
+        if changed:
+            stored[changed[0]] = changed[1]
+        if tidies:
+            due = book.finish(latest * HOUR_MICROS, 0, 3)
+            stored.update(due.published)
+            for old in due.dropped:
+                del stored[old]
+        if number == cut:
+            book = WindowBook({parse_key(key.text): unpack(pack(window)) for key, window in stored.items()})
+
+
+def test_a_book_has_no_context_for_scenarios_beyond_the_cap() -> None:
+    book = WindowBook({WindowKey(f"s{number}", 0): Window(count=1) for number in range(MAX_SCENARIOS)})
+    for _ in range(2 * MIN_RUNS):
+        changed = book.observe(view(scenario="new", closed_at=1), 0.5, None)
+        assert changed is not None
+        assert changed[0].scenario == OTHER
+    assert book.context("new", 1, novelty=0.5) == replace(context_of([]), novelty=0.5)
+
+
+def test_a_run_is_not_counted_in_an_hour_that_was_published_for_good() -> None:
+    book = WindowBook(hours(0))
+    assert book.observe(view(scenario="a", closed_at=(CONTEXT_HOURS + 5) * HOUR_MICROS), 0.5, None)
+    first = book.finish((CONTEXT_HOURS + 5) * HOUR_MICROS, 0, 0)
+    assert (first.dropped, first.records[0].run_count) == ((WindowKey("a", 0),), 1)
+    assert book.observe(view(scenario="a", closed_at=0), 0.5, None) is None
+    assert not book.finish((CONTEXT_HOURS + 5) * HOUR_MICROS, 0, 0).records
