@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from redis.asyncio import Redis
 
 from schemas.errors import TransientError, UsageError
 from schemas.registry import RegistryClient
 from schemas.settings import AssembleSettings, Settings
-from streams.core.policy import load_policy
+from streams.core.near_duplicates.records import Rules
+from streams.core.patterns.mine import PatternRules
+from streams.core.policy import Policy, load_policy
 from streams.core.timers import Windows
 from streams.health import attach_health
 from streams.kafka import KafkaLog, KafkaPublisher, ensure_topics
+from streams.redaction import redactor_of
 from streams.runtime import Runtime, Stage
 from streams.stages.assemble import AssembleStage
 from streams.stages.curate import CurateStage
+from streams.stages.patterns import PatternMiner
+from streams.state.near_duplicates import NearDuplicates, RedisNearDuplicates
+from streams.state.patterns_redis import RedisPatternStore
 from streams.state.redis import RedisPartitionState, connect
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "ops" / "policies" / "default.toml"
@@ -70,6 +77,28 @@ def topics_and_schemas(settings: Settings, registry: RegistryClient) -> dict[tup
             time.sleep(1)
 
 
+def near_duplicates(redis: Redis, settings: Settings, policy: Policy) -> NearDuplicates | None:
+    """The index of near-duplicates; None where the policy looks for none."""
+    rules = policy.near_duplicates
+    if not rules.enabled:
+        return None
+    hour_ms = 3_600_000
+    return RedisNearDuplicates(
+        redis,
+        settings.redis.key_prefix,
+        Rules(
+            min_similarity=rules.min_similarity,
+            keep=rules.keep,
+            better_by=rules.better_by,
+            window_ms=rules.window_hours * hour_ms,
+            max_docs_per_window=rules.max_documents,
+            scenario_cap=rules.scenario_cap,
+            exact_window_ms=max(4 * rules.window_hours, 720) * hour_ms,
+            max_exact_per_window=2 * rules.max_documents,
+        ),
+    )
+
+
 def build_app(settings: Settings, stage_name: str) -> faust.App:
     """A Faust app that runs one stage, ready to be started. Topics and schemas are made sure of first."""
     registry = RegistryClient.from_settings(settings)
@@ -91,16 +120,20 @@ def build_app(settings: Settings, stage_name: str) -> faust.App:
             lookup=registry,
             windows=windows_of(settings.assemble),
             pseudonym_key=pseudonym_key(settings),
+            redactor=redactor_of(settings),
         )
     elif stage_name == "curate":
+        policy = load_policy(settings.policy or DEFAULT_POLICY)
         stage = CurateStage(
             owner=owner,
             state_of=state_of("traces"),
             publisher=publisher,
             log=log,
             lookup=registry,
-            policy=load_policy(settings.policy or DEFAULT_POLICY),
+            policy=policy,
             remember_ms=int(settings.assemble.remember_seconds * 1000),
+            index=near_duplicates(redis, settings, policy),
+            miner=PatternMiner(RedisPatternStore(redis, settings.redis.key_prefix), publisher, PatternRules()),
         )
     else:
         raise UsageError(f"there is no stage {stage_name!r}; stages are assemble and curate")

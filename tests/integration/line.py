@@ -24,6 +24,8 @@ from tests.integration.checker import check
 from tests.integration.world import Ledger, World
 
 ROOT = Path(__file__).parents[2]
+ALONE = ROOT / "tests" / "policies" / "alone.toml"
+"""A decision depends on its trace alone, so the checker knows each."""
 QUICK: Mapping[str, Any] = {
     "kafka": {"partitions": 2, "session_timeout_seconds": 6},
     "assemble": {"quiet_seconds": 0.6, "idle_seconds": 4},
@@ -55,6 +57,11 @@ class Line:
             name: getattr(self.settings, name).model_copy(update=dict(values)) for name, values in sections.items()
         }
         self.settings = self.settings.model_copy(update=changed)
+        return self
+
+    def under(self, policy: Path) -> "Line":
+        """The same line under another policy."""
+        self.settings = self.settings.model_copy(update={"policy": policy})
         return self
 
     def start(self, processes: Sequence[str] = tuple(PROCESSES), *, also: str = "") -> Supervisor:
@@ -100,7 +107,7 @@ def quick_settings(home: Path, port_base: int, name: str, storage: Mapping[str, 
     sections = {key: dict(values) for key, values in QUICK.items()}
     sections["redis"] = {"key_prefix": name}
     sections["storage"] = dict(storage)
-    return load_settings(home=home, port_base=port_base, **sections)
+    return load_settings(home=home, port_base=port_base, policy=ALONE, **sections)
 
 
 def fresh_topics(settings: Settings) -> None:

@@ -11,7 +11,9 @@ import redis
 from ops.stack import start_part, stop_part
 from ops.stack import status as stack_status
 from ops.supervisor import Supervisor
-from tests.integration.line import Line
+from sinks.query import query
+from streams.app import DEFAULT_POLICY
+from tests.integration.line import Line, wait_for
 from tests.integration.world import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -73,6 +75,32 @@ def test_redis_that_lost_the_tail_of_its_log(line: Line) -> None:
     start_part(line.home, "redis")
     flow(world, supervisor, 1)
     line.settle(supervisor, world.ledger)
+
+
+def test_near_duplicates_windows_and_patterns_survive_kills_and_a_flush(line: Line) -> None:
+    world = line.under(DEFAULT_POLICY).world(27)
+    supervisor = line.start()
+    for round_ in range(6):
+        runs = [world.run(like=number % 7) for number in range(12)] + [world.mixed_run() for _ in range(3)]
+        world.send(world.messages(runs))
+        time.sleep(0.4)
+        if round_ in (1, 3):
+            os.kill(supervisor.pids()["curate"], signal.SIGKILL)
+        if round_ == 4:
+            client(line).flushall()
+        supervisor.look_after()
+        time.sleep(0.4)
+    status = line.settle(supervisor, world.ledger)
+    accepted = query(line.settings, "SELECT count(*) FROM decisions WHERE verdict = 'accepted'").to_pydict()
+    assert status.traces.duplicate >= 40, status.traces
+    assert status.traces.accepted == accepted["count_star()"][0]
+    wait_for(lambda: query(line.settings, "SELECT * FROM patterns WHERE occurrence_count > 40").num_rows > 0, 40)
+    repeats = query(
+        line.settings,
+        "SELECT a.verdict, count(*) AS n FROM decisions d JOIN decisions a ON d.duplicate_of = a.trace_id "
+        "WHERE d.verdict = 'duplicate' GROUP BY 1",
+    ).to_pylist()
+    assert repeats == [{"verdict": "accepted", "n": status.traces.duplicate}]
 
 
 def cut_tail(log: Path, share: float) -> None:

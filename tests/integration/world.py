@@ -73,9 +73,16 @@ class World:
         self._seed = seed
         self._made = 0
 
-    def run(self, *, ends: bool = True, consent: ConsentStatus = "granted", turns: int | None = None) -> list[Event]:
-        """The events of a new run, in order."""
-        rng = self.random
+    def run(
+        self,
+        *,
+        ends: bool = True,
+        consent: ConsentStatus = "granted",
+        turns: int | None = None,
+        like: int | None = None,
+    ) -> list[Event]:
+        """The events of a new run, in order. Runs with the same number in `like` do and say the same."""
+        rng = self.random if like is None else random.Random(like)
         self._made += 1
         run = Run(f"run-{self._seed}-{self._made}").starts(tools=("Search", "Book"), system="You research.", goal="A")
         run.hears(f"Write to {CANARY}, run {self._made}")
