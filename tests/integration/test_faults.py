@@ -85,6 +85,7 @@ def test_near_duplicates_windows_and_patterns_survive_kills_and_a_flush(line: Li
         world.send(world.messages(runs))
         time.sleep(0.4)
         if round_ in (1, 3):
+            wait_for(lambda: (supervisor.look_after(), "curate" in supervisor.pids())[1])
             os.kill(supervisor.pids()["curate"], signal.SIGKILL)
         if round_ == 4:
             client(line).flushall()
