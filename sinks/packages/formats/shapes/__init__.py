@@ -1,0 +1,1 @@
+"""Shapes: what one row says to its reader, one module a shape."""
