@@ -52,7 +52,7 @@ def json_value(text: str | None) -> object:
         return text
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeEncodeError):  # the latter: a lone surrogate
         return text
 
 

@@ -93,7 +93,7 @@ def decide(assessed: Assessed, policy: Policy, claim: Claim | None = None) -> Cu
     measured = assessed.measured
     if measured is None:
         return Curated(_decision(assessed, policy, set(assessed.failed)), ())
-    signals = measured.signals if claim is None else with_novelty(measured.signals, round(claim.novelty, 6))
+    signals = measured.signals if claim is None else with_novelty(measured.signals, measured.view, claim.novelty)
     reasons = _declined(assessed, policy, claim)
     if reasons:
         decision = _decision(assessed, policy, reasons, signals=signals, score=measured.score, claim=claim)

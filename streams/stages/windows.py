@@ -12,6 +12,7 @@ from streams.core.curate import Assessed
 from streams.core.policy import WindowRules
 from streams.core.signals.base import NOTHING_KNOWN, Context
 from streams.core.windows import (
+    OTHER,
     Window,
     WindowKey,
     context_keys,
@@ -103,14 +104,21 @@ class Draft:
     _scenarios: set[str]
     touched: dict[WindowKey, Window] = field(default_factory=dict)
     closed_us: int = 0
+    _newest: int = 0
+    """Newest hour known."""
     _past: dict[WindowKey, Window] = field(default_factory=dict)
     """The hours before a window as one: they hardly ever change within a batch."""
+
+    def __post_init__(self) -> None:
+        self._newest = max((key.hour for key in self._stored), default=0)
 
     def context_of(self, trace: Trace) -> Context:
         """What the trace is measured against."""
         if not self.rules.enabled:
             return NOTHING_KNOWN
         key = key_of(trace.scenario, trace.closed_at, self._scenarios)
+        if key.scenario == OTHER:
+            return NOTHING_KNOWN  # these runs have nothing in common
         now = self._window(key)
         past = self._past.get(key)
         if past is None:
@@ -125,6 +133,9 @@ class Draft:
             return
         trace = assessed.trace
         key = key_of(trace.scenario, trace.closed_at, self._scenarios)
+        if key.hour < self._newest - self.rules.hours:
+            return  # its window is gone: a new one would be published in place of the whole one
+        self._newest = max(self._newest, key.hour)
         self.touched[key] = observe(self._window(key) or Window(), measured.view, measured.score, measured.outcome)
         self._scenarios.add(key.scenario)
         for later in [one for one in self._past if one.scenario == key.scenario and one.hour > key.hour]:

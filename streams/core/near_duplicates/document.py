@@ -1,6 +1,6 @@
 """The canonical form of a trace: what it is about and what was done, without what differs from run to run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,7 +65,6 @@ def document_of(view: TraceView) -> Document:
     personal: dict[str, str] = {}
     lines: list[str] = [view.trace.scenario]
     task = _task(view)
-    exact.update(_strict(task))
     lines.append(_shortened(task, _TEXT_CHARS))
     if view.root_start and view.root_start.system_prompt:
         lines.append(_prompt(view.root_start.system_prompt))
@@ -89,10 +88,15 @@ def document_of(view: TraceView) -> Document:
         for recovery in step.recoveries:
             if recovery.recovery_attempted:
                 lines.append(_shortened(recovery.recovery_attempted.action, _TEXT_CHARS))
-    text = "\n".join(lines)
+    exact.update(_strict(_without(personal, task)))
+    return Document(exact.digest(), _without(personal, "\n".join(lines)))
+
+
+def _without(personal: Mapping[str, str], text: str) -> str:
+    """A text with the kinds of personal values in their place, longest first."""
     for value in sorted(personal, key=lambda one: (-len(one), one)):
         text = text.replace(value, personal[value])
-    return Document(exact.digest(), text)
+    return text
 
 
 def twin_summary(view: TraceView) -> TwinSummary:

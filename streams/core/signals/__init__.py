@@ -70,14 +70,10 @@ def measure_all(view: TraceView, context: Context = NOTHING_KNOWN) -> tuple[Sign
     return measured + metrics_of({signal.name: signal.value for signal in measured})
 
 
-def with_novelty(signals: Sequence[Signal], value: float) -> tuple[Signal, ...]:
+def with_novelty(signals: Sequence[Signal], view: TraceView, value: float) -> tuple[Signal, ...]:
     """The signals of `measure_all` with a novelty that was found out later, and the metrics that rest on it."""
-    measured = tuple(
-        Signal(name=novelty.SIGNAL.name, version=novelty.SIGNAL.version, value=value)
-        if signal.name == novelty.SIGNAL.name
-        else signal
-        for signal in signals[: len(CATALOGUE)]
-    )
+    known = _measured(novelty.SIGNAL, view, Context(novelty=value))
+    measured = tuple(known if signal.name == known.name else signal for signal in signals[: len(CATALOGUE)])
     return measured + metrics_of({signal.name: signal.value for signal in measured})
 
 

@@ -74,7 +74,7 @@ def test_pseudonyms_differ_from_trace_to_trace_and_do_not_count() -> None:
         person, secret = names.of("PERSON", "Mia Li-Fontane"), names.of("API_KEY", "sk-12345")
         email, card = names.of("EMAIL", "mia@example.com"), names.of("CARD", "4111-1111-1111-1111")
         return travel(
-            goal=f"Book a flight for {person}, reachable at {email}",
+            goal=f"Book a flight for {person} ({user}), reachable at {email}",
             arguments={"user_id": user, "email": email, "to": "Rome"},
             result={"name": {"first_name": person}, "card": card, "key": secret, "contact": phone.replace(" ", "")},
             said=f"I book it for {user} and send it to {email}.",

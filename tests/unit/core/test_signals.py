@@ -302,6 +302,15 @@ def test_reasoning_agrees_with_the_tool_that_it_names(reasoning: str | None, val
     assert measured(reasoned(reasoning))["reasoning_agreement"] == value
 
 
+def test_of_long_reasoning_the_beginning_and_the_end_are_read() -> None:
+    filling = "word " * 100_000
+    for text in (f"Now web_search it is. {filling}", f"{filling} so web_search it is."):
+        found = measured(reasoned(text))
+        assert (found["reasoning_specific"], found["reasoning_agreement"]) == (1, 1)
+    buried = measured(reasoned(f"{filling} web_search {filling}"))
+    assert (buried["reasoning_specific"], buried["reasoning_agreement"]) == (0, None)
+
+
 def decided(
     reasoning: str | None = None,
     *,

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from streams.core.signals.sketch import HIGHEST, LOWEST, Sketch, bucket_of, merged
 from streams.core.view import TraceView, view_of
-from streams.core.window_book import WindowBook
 from streams.core.windows import (
     CONTEXT_HOURS,
     HOUR_MICROS,
@@ -242,47 +241,3 @@ def test_a_trace_is_measured_against_earlier_ones_the_same_in_every_replay() -> 
         return seen
 
     assert replay() == replay()
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 3), st.booleans()), max_size=40),
-    st.integers(0, 40),
-)
-def test_a_book_answers_as_the_stored_windows_would(runs: list[tuple[str, int, int, bool]], cut: int) -> None:
-    book, stored = WindowBook(), dict[WindowKey, Window]()
-    latest = 0
-    for number, (scenario, hour, turns, tidies) in enumerate(runs):
-        run = view(turns, scenario=scenario, closed_at=hour * HOUR_MICROS)
-        key = key_of(scenario, hour * HOUR_MICROS, {key.scenario for key in stored})
-        expected = context_of([stored[earlier] for earlier in context_keys(key) if earlier in stored])
-        assert book.context(scenario, hour * HOUR_MICROS) == expected
-        changed = book.observe(run, 0.5, 1.0)
-        assert (changed is None) == (hour < latest - CONTEXT_HOURS)
-        latest = max(latest, hour)
-        if changed:
-            stored[changed[0]] = changed[1]
-        if tidies:
-            due = book.finish(latest * HOUR_MICROS, 0, 3)
-            stored.update(due.published)
-            for old in due.dropped:
-                del stored[old]
-        if number == cut:
-            book = WindowBook({parse_key(key.text): unpack(pack(window)) for key, window in stored.items()})
-
-
-def test_a_book_has_no_context_for_scenarios_beyond_the_cap() -> None:
-    book = WindowBook({WindowKey(f"s{number}", 0): Window(count=1) for number in range(MAX_SCENARIOS)})
-    for _ in range(2 * MIN_RUNS):
-        changed = book.observe(view(scenario="new", closed_at=1), 0.5, None)
-        assert changed is not None
-        assert changed[0].scenario == OTHER
-    assert book.context("new", 1, novelty=0.5) == replace(context_of([]), novelty=0.5)
-
-
-def test_a_run_is_not_counted_in_an_hour_that_was_published_for_good() -> None:
-    book = WindowBook(hours(0))
-    assert book.observe(view(scenario="a", closed_at=(CONTEXT_HOURS + 5) * HOUR_MICROS), 0.5, None)
-    first = book.finish((CONTEXT_HOURS + 5) * HOUR_MICROS, 0, 0)
-    assert (first.dropped, first.records[0].run_count) == ((WindowKey("a", 0),), 1)
-    assert book.observe(view(scenario="a", closed_at=0), 0.5, None) is None
-    assert not book.finish((CONTEXT_HOURS + 5) * HOUR_MICROS, 0, 0).records
