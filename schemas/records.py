@@ -462,7 +462,7 @@ class Example(Record, frozen=True, kw_only=True):
 
 
 class ExampleRetraction(Record, frozen=True, kw_only=True):
-    """All examples of a trace that came before this message are void; those that follow it, if any, take their place."""
+    """Examples of a trace that came before this message are void; those after it, if any, take their place."""
 
     trace_id: str
     revision: int

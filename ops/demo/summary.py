@@ -16,6 +16,7 @@ from rich.tree import Tree
 
 from ops.demo.planted import PLANTED
 from ops.demo.report import Report, close_reasons, first_reasons, verdicts, words_of
+from streams.core.score import PROCESS_WEIGHTS
 
 _LONGEST_CHARS = 110
 _LONGEST_MESSAGE_CHARS = 220
@@ -152,10 +153,14 @@ def _rejected(row: Mapping[str, Any]) -> Group:
         ))  # fmt: skip
     parts += [_line((f"{code}: ", "red"), (words_of(code), "")) for code in row["reasons"]]
     signals = {signal["name"]: signal.get("value") for signal in json.loads(row.get("signals") or "[]")}
-    measured = [f"{name} {value:g}" for name, value in signals.items() if value is not None]
+    measured = [f"{name} {signals[name]:g}" for name in _TELLING if signals.get(name) is not None]
     if row.get("quality_score") is not None:
         parts.append(Text(f"score {row['quality_score']:.3f}; {', '.join(measured)}", style="dim"))
     return Group(*parts)
+
+
+_TELLING = ("outcome", *PROCESS_WEIGHTS, "recovery_credit", "reasoning_clarity", "efficiency")
+"""Of all signals those that a reader wants first; `tdc explain` shows the rest."""
 
 
 def _redactions(report: Report) -> Group:

@@ -13,8 +13,10 @@ from schemas.seed_text import clock_duration, iso_time, json_object
 from streams.core.reasons import REASONS
 from streams.core.score import PROCESS_WEIGHTS, THRIFT_WEIGHTS
 from streams.core.signals import DOCS
+from streams.core.signals.metrics import METRICS
 
 _SCORE_WORDS = "0.7 outcome, 0.3 process; an estimate for triage where the outcome is unknown"
+_METRICS = frozenset(metric.name for metric in METRICS)
 _CLOSE_WORDS = {
     "ended": "its end was seen, and nothing more came",
     "idle": "no end was seen, and nothing came for the idle time",
@@ -112,7 +114,13 @@ def explain(decision: Decision, facts: RunFacts | None, examples: Mapping[str, i
     """
     score = "" if decision.quality_score is None else f", quality score {_number(decision.quality_score)}"
     headline = f"{decision.trace_id} revision {decision.revision}: {decision.verdict}{score}"
-    sections = [_verdict(decision), _signals(decision)]
+    sections = [
+        _verdict(decision),
+        _near_duplicates(decision),
+        _gates(decision),
+        _signals(decision),
+        _metrics(decision),
+    ]
     if facts:
         sections += [_run(facts), _privacy(facts)]
     if decision.example_count or examples:
@@ -125,32 +133,65 @@ def _verdict(decision: Decision) -> Section:
     for code in decision.reasons:
         reason = REASONS.get(code)
         lines.append(Line(code, reason.words if reason else "a reason of another version"))
-    if decision.duplicate_of:
-        lines.append(Line("repeats", decision.duplicate_of))
     lines += [Line("policy", decision.policy_hash), Line("decided at", iso_time(decision.decided_at))]
     return Section("Verdict", tuple(lines))
 
 
-def _signals(decision: Decision) -> Section:
+def _near_duplicates(decision: Decision) -> Section:
+    rules = json_object(decision.thresholds_json).get("near_duplicates")
+    novelty = next((s.value for s in decision.signals if s.name == "novelty"), None)
+    lines: list[Line] = []
+    if decision.duplicate_of:
+        lines.append(Line("repeats", decision.duplicate_of, f"tdc explain {decision.duplicate_of}"))
+    if novelty is not None:
+        lines.append(Line("likeness", _number(1 - novelty), "to the nearest accepted run"))
+    if lines and isinstance(rules, dict):
+        minimum, keep = rules.get("min_similarity"), rules.get("keep")
+        lines.append(Line("rule", f"from {minimum}", f"of what was asked, done, found and said; keeps the {keep} one"))
+    return Section("Near-duplicates", tuple(lines))
+
+
+_GATED = {
+    "outcome": ("positive_outcome", "min_outcome"),
+    "complete": ("complete_execution", None),
+    "reasoning_share": ("min_reasoning_share", "min_reasoning_share"),
+    "reasoning_clarity": ("min_reasoning_clarity", "min_reasoning_clarity"),
+    "novelty": ("min_novelty", "min_novelty"),
+}
+"""Signal to the gate that switches its test on, and the one that holds its minimum (None: 1)."""
+
+
+def _gates(decision: Decision) -> Section:
     gates = json_object(decision.thresholds_json).get("gates")
     gates = gates if isinstance(gates, dict) else {}
     lines: list[Line] = []
-    minimum = gates.get("min_quality_score")
     if decision.quality_score is not None:
-        lines.append(_held("quality_score", decision.quality_score, minimum, _SCORE_WORDS))
+        lines.append(_held("quality_score", decision.quality_score, gates.get("min_quality_score"), _SCORE_WORDS))
     for signal in decision.signals:
-        doc = DOCS.get(signal.name, "")
-        if signal.name == "outcome" and gates.get("positive_outcome"):
-            lines.append(_held(signal.name, signal.value, gates.get("min_outcome"), doc))
-        elif signal.name == "complete" and gates.get("complete_execution"):
-            lines.append(_held(signal.name, signal.value, 1, doc))
-        elif signal.name == "reasoning_share" and gates.get("min_reasoning_share"):
-            lines.append(_held(signal.name, signal.value, gates["min_reasoning_share"], doc))
-        else:
-            process, thrift = PROCESS_WEIGHTS.get(signal.name), THRIFT_WEIGHTS.get(signal.name)
-            part = f"weight {process} in process; " if process else f"weight {thrift} in thrift; " if thrift else ""
-            lines.append(Line(signal.name, _number(signal.value), part + doc))
+        switch, minimum = _GATED.get(signal.name, (None, None))
+        if switch is not None and gates.get(switch):
+            asked = 1 if minimum is None else gates.get(minimum)
+            lines.append(_held(signal.name, signal.value, asked, DOCS.get(signal.name, "")))
+    return Section("Gates", tuple(lines))
+
+
+def _signals(decision: Decision) -> Section:
+    lines: list[Line] = []
+    for signal in decision.signals:
+        if signal.value is None or signal.name in _METRICS:
+            continue
+        process, thrift = PROCESS_WEIGHTS.get(signal.name), THRIFT_WEIGHTS.get(signal.name)
+        part = f"weight {process} in process; " if process else f"weight {thrift} in thrift; " if thrift else ""
+        lines.append(Line(signal.name, _number(signal.value), part + DOCS.get(signal.name, "")))
+    unknown = [signal.name for signal in decision.signals if signal.value is None and signal.name not in _METRICS]
+    if unknown:
+        lines.append(Line("not known", ", ".join(unknown)))
     return Section("Signals", tuple(lines))
+
+
+def _metrics(decision: Decision) -> Section:
+    lines = [Line(s.name, _number(s.value), DOCS.get(s.name, "")) for s in decision.signals if s.name in _METRICS]
+    return Section("Quality metrics", tuple(lines))
 
 
 def _held(name: str, value: float | None, minimum: object, doc: str) -> Line:

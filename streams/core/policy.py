@@ -64,7 +64,7 @@ class NearDuplicateRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """When a trace repeats another. Similarity is an estimate of Jaccard's."""
 
     enabled: bool = True
-    min_similarity: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.8
+    min_similarity: Annotated[float, msgspec.Meta(ge=0.7, le=1)] = 0.8
     keep: Literal["first", "better"] = "first"
     better_by: Share = 0.05
     window_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 168

@@ -5,6 +5,7 @@ import msgspec
 from schemas.records import Consent, Decision
 from streams.core.curate import curate
 from streams.core.explain import Explanation, as_json, decision_of_row, explain, facts_of, facts_of_row
+from streams.core.near_duplicates.records import Claim
 from streams.core.policy import Policy
 from tests.unit.core.build import Run, good_run
 
@@ -19,12 +20,22 @@ def test_a_rejection_names_reasons_in_words_and_the_threshold_that_was_missed() 
     found = explain(curate(trace, Policy()).decision, facts_of(trace), {})
     assert found.headline == "trace-1 revision 1: rejected, quality score 0.3"
     assert lines(found, "Verdict")["negative_outcome"] == "the run did not reach its aim"
-    signals = next(section for section in found.sections if section.title == "Signals")
-    asked = {line.label: (line.value, line.ok) for line in signals.lines}
+    gates = next(section for section in found.sections if section.title == "Gates")
+    asked = {line.label: (line.value, line.ok) for line in gates.lines}
     assert asked["quality_score"] == ("0.3", False)
     assert asked["outcome"] == ("0", False)
     assert asked["complete"] == ("1", True)
-    assert asked["tool_success"] == ("not known", None)
+    assert "tool_success" in lines(found, "Signals")["not known"]
+    assert lines(found, "Quality metrics")["success_rate"] == "0"
+
+
+def test_a_duplicate_names_what_it_repeats_and_how_like_it_is() -> None:
+    trace = good_run().trace()
+    claim = Claim(trace_id="trace-1", novelty=0.04, cluster_id="older", duplicate_of="older", similarity=0.96)
+    found = explain(curate(trace, Policy(), claim=claim).decision, facts_of(trace), {})
+    assert "near_duplicate" in lines(found, "Verdict")
+    told = lines(found, "Near-duplicates")
+    assert (told["repeats"], told["likeness"], told["rule"]) == ("older", "0.96", "from 0.8")
 
 
 def test_an_acceptance_shows_consent_redaction_by_kind_and_examples() -> None:

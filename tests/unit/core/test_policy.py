@@ -38,7 +38,7 @@ def test_the_hash_covers_values_not_comments_order_or_how_numbers_are_written() 
         ('[gates]\nexecution_modes = ["LIVE"]', 'a list of "EXECUTION" or "SIMULATION" or "OPTIMIZATION"'),
         ('[consent]\ndenied = "accept"', "consent.denied: 'accept' is not allowed; must be \"reject\""),
         ("[examples]\nmax_context_chars = -1", "must be a whole number from 0 to 4000000"),
-        ("[near_duplicates]\nmin_similarity = 0.2", "must be a number from 0.5 to 1"),
+        ("[near_duplicates]\nmin_similarity = 0.2", "must be a number from 0.7 to 1"),
         ('[exceptions]\nfailed_executions = "keep"', 'must be "reject" or "error_training"'),
         ("[windows]\nhours = 0", "must be a whole number from 1 to 720"),
         ("gates = 1", "gates: must be a section, [gates]"),

@@ -60,11 +60,12 @@ def test_research_recovers_from_what_can_be_recovered_and_admits_the_rest(run_ag
     assert {"EMAIL", "PHONE", "API_KEY", "CARD"} <= assert_nothing_planted_in(judged).keys()
 
 
-def test_an_outdated_figure_is_rejected_for_its_outcome(run_agent: Any, judge: Any) -> None:
+def test_an_outdated_figure_gives_no_more_than_how_errors_were_met(run_agent: Any, judge: Any) -> None:
     [events] = run_agent(research.run, range(1), seed=5).values()
-    _, curated = judge(events)
-    assert curated.decision.verdict == "rejected"
-    assert "negative_outcome" in curated.decision.reasons
+    trace, curated = judge(events)
+    assert trace.completion_status == "failed"
+    assert curated.decision.reasons == ("error_training_only",)
+    assert {example.type for example in curated.examples} == {"error_handling"}
 
 
 def test_bugfix_ends_with_passing_tests_or_says_that_it_failed(run_agent: Any, judge: Any) -> None:
