@@ -63,7 +63,7 @@ def test_research_recovers_from_what_can_be_recovered_and_admits_the_rest(run_ag
 def test_an_outdated_figure_gives_no_more_than_how_errors_were_met(run_agent: Any, judge: Any) -> None:
     [events] = run_agent(research.run, range(1), seed=5).values()
     trace, curated = judge(events)
-    assert trace.completion_status == "failed"
+    assert trace.reward == 0
     assert curated.decision.reasons == ("error_training_only",)
     assert {example.type for example in curated.examples} == {"error_handling"}
 
