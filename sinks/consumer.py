@@ -295,6 +295,8 @@ class _Runner:
         try:
             return {(part.topic, part.partition): int(found.result().offset) for part, found in asked.items()}
         except KafkaException as error:
+            # A client that knew the broker before it was started anew keeps asking under the old leader epoch.
+            self.admin = AdminClient(self.settings.kafka_config())
             raise BrokerUnavailable(f"Kafka does not answer ({error.args[0].str()})") from None
 
     def _report(self, problem: str | None = None) -> None:
