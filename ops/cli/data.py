@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -124,21 +124,30 @@ def redact(
     spans: Annotated[
         bool, typer.Option("--spans", help='JSON lines {"text", "spans": [{"kind","start","end"}]} instead of text.')
     ] = False,
+    policy: Annotated[Path | None, typer.Option(help="Redaction policy; default: that of the stack.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Pseudonym key; default: that of the stack.")] = None,
 ) -> None:
-    """Redact text or JSON lines from stdin to stdout: the same rules as the pipeline, line by line."""
+    """Redact text or JSON lines from stdin to stdout, line by line: the same rules and models as the pipeline.
+
+    A line that the policy rejects ends the command with exit code 1: what came before it is out, the rest is not.
+    --spans shows all that is found, also kinds that the policy keeps as they are.
+    """
     from streams.app import pseudonym_key
     from streams.core.redact.filter import line_spans, redact_line
     from streams.core.redact.pseudonyms import Pseudonyms
+    from streams.redaction import redactor_of
 
-    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    if spans:
-        for line in sys.stdin:
-            found: dict[str, Any] = {"text": line.rstrip("\n"), "spans": line_spans(line.rstrip("\n"))}
-            sys.stdout.write(json.dumps(found) + "\n")
-        return
-    settings = load_settings(**({"pseudonym_key_file": key_file} if key_file else {}))
-    pseudonyms = Pseudonyms(pseudonym_key(settings), "tdc redact")
+    chosen = {"pseudonym_key_file": key_file, "redaction": policy}
+    settings = load_settings(**{name: path for name, path in chosen.items() if path is not None})
+    pseudonyms = None if spans else Pseudonyms(pseudonym_key(settings), "tdc redact")
+    redactor = redactor_of(settings)
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
     for line in sys.stdin:
-        sys.stdout.write(redact_line(line, pseudonyms))
+        if pseudonyms is None:
+            text = line.removesuffix("\n")
+            found = [finding._asdict() for finding in line_spans(text, redactor)]
+            sys.stdout.write(json.dumps({"text": text, "spans": found}) + "\n")
+        else:
+            sys.stdout.write(redact_line(line, pseudonyms, redactor))
+        sys.stdout.flush()

@@ -37,6 +37,11 @@ FORMATS: dict[str, Format] = {
         Format("openai-messages", "openai_messages", _JSON, "chat messages in OpenAI's shape"),
         Format("atif", "atif", _JSON, "Agent Trajectory Interchange Format (Harbor)"),
         Format("otlp", "otlp", _JSON, "OpenTelemetry GenAI and OpenInference spans"),
+        Format("toolbench", "toolbench", _JSON, "ToolBench (ToolLLM) search trees and training chats"),
+        Format("who-and-when", "who_and_when", _JSON, "Who&When: failed runs of agent teams with attribution"),
+        Format("inspect", "inspect_ai", (".json", ".eval"), "Inspect AI eval logs"),
+        Format("codex", "codex", (".jsonl", ".json"), "Codex CLI session rollouts"),
+        Format("llmunix", "llmunix", (".md",), "LLMunix memory logs and execution traces in Markdown"),
     )
 }
 """Format name to format."""

@@ -1,6 +1,8 @@
 """Small recordings of every format, made here: several runs with tool calls, an error and a result that is missing."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -292,6 +294,132 @@ def _otlp(traces: int) -> bytes:
     return json.dumps(spans).encode()
 
 
+def _inspect_sample(n: int, calls: int = 1) -> Record:
+    """A sample with an event stream: two calls side by side, `calls` failures, one call without a result."""
+
+    def at(second: int) -> str:
+        return f"2025-05-12T20:{second // 60 % 60:02d}:{second % 60:02d}.997226-04:00"
+
+    def call(name: str) -> Record:
+        return {"id": name, "function": "bash", "arguments": {"cmd": "attachment://a1"}, "type": "function"}
+
+    def tool(name: str, second: int, **result: object) -> Record:
+        return {"event": "tool", **call(name), "timestamp": at(second), "completed": at(second + 1), **result}
+
+    asked: Record = {"id": "m1", "role": "user", "content": f"Do {n}", "source": "input"}
+    names = ["ok", *(f"bad-{number}" for number in range(calls)), "lost"]
+    answer = {"id": "m2", "role": "assistant", "content": "I look.", "tool_calls": [call(name) for name in names]}
+    results = [tool("ok", 2, result="files")]
+    results += [
+        tool(f"bad-{number}", 3, result="", error={"type": "timeout", "message": "too slow"}) for number in range(calls)
+    ]
+    usage = {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9, "input_tokens_cache_read": 3}
+    output = {"model": "gpt-4o", "choices": [{"message": answer, "stop_reason": "tool_calls"}], "usage": usage}
+    return {
+        "id": f"task-{n}",
+        "epoch": 1,
+        "input": asked["content"],
+        "target": "SECRET target",
+        "messages": [{"role": "system", "content": "You test."}, asked, answer],
+        "scores": {"match": {"value": "C", "answer": "x"}},
+        "events": [
+            {"event": "sample_init", "timestamp": at(0), "sample": {"target": "SECRET target"}},
+            {"event": "span_begin", "id": "s1", "type": "solver", "name": "generate", "timestamp": at(0)},
+            {
+                "event": "model",
+                "span_id": "s1",
+                "timestamp": at(0),
+                "completed": at(1),
+                "model": "openai/gpt-4o",
+                "input": [{"role": "system", "content": "You test."}, asked],
+                "tools": [{"name": "bash", "description": "Run.", "parameters": {"type": "object"}}],
+                "output": output,
+            },
+            *results,
+            {"event": "span_end", "id": "s1", "timestamp": at(5)},
+            {"event": "score", "timestamp": at(6), "score": {"value": "C"}, "target": "SECRET target"},
+        ],
+        "attachments": {"a1": "ls"},
+        "total_time": 6.5,
+    }
+
+
+_INSPECT_HEADER: Record = {
+    "version": 2,
+    "status": "success",
+    "eval": {"run_id": "r", "task": "tasks", "model": "openai/gpt-4o", "created": "2025-05-12T20:27:36-04:00"},
+}
+
+
+def _inspect(samples: int) -> bytes:
+    return json.dumps({**_INSPECT_HEADER, "samples": [_inspect_sample(n) for n in range(samples)]}, indent=1).encode()
+
+
+def _inspect_archive(calls: int) -> bytes:
+    """One sample."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        members = {"header.json": _INSPECT_HEADER, "samples/task-0_epoch_1.json": _inspect_sample(0, calls)}
+        for name, value in members.items():
+            archive.writestr(zipfile.ZipInfo(name), json.dumps(value))
+    return file.getvalue()
+
+
+def _codex_items(n: int) -> list[Record]:
+    def call(number: int) -> Record:
+        return {"type": "function_call", "name": "exec_command", "arguments": "{}", "call_id": f"call_{number}"}
+
+    def output(number: int, code: int) -> Record:
+        words = f"Wall time: 0.1 seconds\nProcess exited with code {code}\nOutput:\nx"
+        return {"type": "function_call_output", "call_id": f"call_{number}", "output": words}
+
+    return [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": f"Fix {n}."}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "x"},
+        call(1),
+        call(2),
+        output(1, 0),
+        output(2, 1),
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Done."}]},
+        call(3),
+    ]
+
+
+def _codex(sessions: int) -> bytes:
+    lines: list[Record] = []
+    for n in range(sessions):
+        head = {"id": f"session-{n}", "timestamp": "2026-01-20T11:58:00.674Z", "model_provider": "openai"}
+        lines.append({"timestamp": "2026-01-20T11:58:00.674Z", "type": "session_meta", "payload": head})
+        lines += [
+            {"timestamp": f"2026-01-20T11:58:{second:02d}.674Z", "type": "response_item", "payload": item}
+            for second, item in enumerate(_codex_items(n))
+        ]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _codex_document(turns: int) -> bytes:
+    """One session, as the first version of the product wrote it."""
+    items = [item for n in range(turns) for item in _codex_items(n)]
+    return json.dumps(
+        {"session": {"id": "old", "timestamp": "2025-04-20T11:58:00Z"}, "items": items}, indent=2
+    ).encode()
+
+
+def _llmunix_history(steps: int) -> bytes:
+    """One run; every second step fails."""
+    parts = ["# Execution History: Test\n\n## Step Execution Log\n"]
+    for n in range(steps):
+        for number, error in ((2 * n, "none"), (2 * n + 1, "404 not found")):
+            parts.append(
+                f"### Step {number} Execution - 2025-06-01T10:00:{number % 60:02d}Z\n"
+                "- **component_used**: web_fetcher\n"
+                f"- **tool_used**: WebFetch\n- **real_inputs**:\n  - url: https://example.com/{number}\n"
+                f"- **real_outputs**: page {number}\n- **actual_cost**: $0.01\n- **actual_time**: 3s\n"
+                f"- **errors**: {error}\n"
+            )
+    return "\n".join(parts).encode()
+
+
 def _lines(make: Callable[[int], object], runs: int) -> bytes:
     return b"".join(json.dumps(make(n)).encode() + b"\n" for n in range(runs))
 
@@ -317,4 +445,10 @@ SAMPLES = (
     Sample("swe-agent", "one.traj", _swe_agent, runs=lambda _: 1, failures=lambda _: 0, streams=False),
     Sample("claude-code", "sessions.jsonl", _claude_code, streams=False),
     Sample("otlp", "spans.json", _otlp),
+    Sample("inspect", "log.json", _inspect, streams=False),
+    Sample("inspect", "samples.jsonl", lambda n: _lines(_inspect_sample, n)),
+    Sample("inspect", "log.eval", _inspect_archive, runs=lambda _: 1, streams=False),
+    Sample("codex", "rollout-2026.jsonl", _codex, streams=False),
+    Sample("codex", "rollout-2025.json", _codex_document, runs=lambda _: 1),
+    Sample("llmunix", "history.md", _llmunix_history, runs=lambda _: 1, streams=False),
 )

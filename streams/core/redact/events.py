@@ -11,19 +11,17 @@ import msgspec
 
 from schemas.errors import InvalidRecord
 from schemas.records import BODY_TYPES, Consent, Event, ModelRef, Record, RedactionReport, SourceRef
-from streams.core.redact.find import find
 from streams.core.redact.leaves import LeafChange, map_json_text, map_text
 from streams.core.redact.pseudonyms import Pseudonyms
+from streams.core.redact.redactor import RULES_ALONE, Redactor
 from streams.core.redact.replace import Replace
-from streams.core.redact.rules import RULES_VERSION, kind_of_key, may_hold, names_secret
+from streams.core.redact.search import Search
 
 _KEPT = frozenset({
     "event_id", "trace_id", "span_id", "parent_span_id", "producer_id", "kind", "execution_mode", "target_span_id",
     "role", "completion_status", "requested_by",
 })  # fmt: skip
 """Identifiers that producers make and closed vocabularies: joins across topics depend on them."""
-MAX_FOUND = 20_000
-"""Different values found in one trace; more is no trace but a data base, and is held back."""
 _FIELDS: dict[type, tuple[tuple[str, bool], ...]] = {}
 _PLAIN = (bool, int, float)
 _ENVELOPE = (Consent, ModelRef, SourceRef)
@@ -40,56 +38,36 @@ class Redacted:
     """By how much the texts are longer than before."""
 
 
-def redact_events(events: Sequence[Event], pseudonyms: Pseudonyms) -> Redacted:
+class RedactionRejected(InvalidRecord):
+    """The policy takes no traces that hold this kind."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the redaction policy rejects traces that hold {kind}")
+        self.kind = kind
+
+
+def redact_events(events: Sequence[Event], pseudonyms: Pseudonyms, redactor: Redactor = RULES_ALONE) -> Redacted:
     """Redact the events of one trace. Raises whatever goes wrong: the caller withholds the trace then."""
-    search = Search()
+    search = Search(redactor.finder)
     for event in events:
         _search(event, search)
+    search.finish()
+    modes = redactor.policy.mode_of
+    for kind in sorted({*search.found.values(), *search.local.values()}):
+        if modes[kind] == "reject":
+            raise RedactionRejected(kind)
     counts: Counter[str] = Counter()
     replaced = events
     growth = 0
-    if search.found:
-        replace = Replace(search.found, pseudonyms, counts)
+    if search.found or search.local:
+        replace = Replace(search.found, search.local, modes, pseudonyms, counts)
         replaced = [_map_record(event, replace) if replace.may_touch(event) else event for event in events]
         growth = replace.growth_chars
     return Redacted(
         _with_subjects(replaced, pseudonyms),
-        RedactionReport(rules_version=RULES_VERSION, counts=dict(sorted(counts.items()))),
+        RedactionReport(rules_version=redactor.version, counts=dict(sorted(counts.items()))),
         growth,
     )
-
-
-class Search:
-    """Collects findings and changes nothing."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-        self.seen: set[str | Record] = set()
-        """Field values that were searched already: agents repeat themselves, envelopes even more."""
-        self._seen: set[str] = set()
-        self._seen_json: set[str] = set()
-
-    def __call__(self, text: str) -> str:
-        if text not in self._seen:
-            self._seen.add(text)
-            for finding in find(text):
-                self.found.setdefault(text[finding.start : finding.end], finding.kind)
-            if len(self.found) > MAX_FOUND:
-                raise InvalidRecord(f"more than {MAX_FOUND} different personal values in one trace")
-        return text
-
-    def named(self, key: str, text: str) -> None:
-        """A leaf whose key says that it is secret."""
-        kind = kind_of_key(key, text)
-        if kind is not None:
-            self.found.setdefault(text, kind)
-
-    def may_skip(self, json_text: str) -> bool:
-        """Nothing to find in it. An escape such as \\u0040 could hide what the rules look for."""
-        if json_text in self._seen_json:
-            return True
-        self._seen_json.add(json_text)
-        return "\\u" not in json_text and not may_hold(json_text) and not names_secret(json_text)
 
 
 def _with_subjects(events: Sequence[Event], pseudonyms: Pseudonyms) -> tuple[Event, ...]:

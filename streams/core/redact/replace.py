@@ -2,85 +2,192 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
+import ahocorasick  # type: ignore[import-not-found]
 import msgspec
 
 from schemas.records import Record
+from streams.core.redact.finding import Finding
+from streams.core.redact.keys import kind_by_key, kind_of_object_key
+from streams.core.redact.kinds import Mode
+from streams.core.redact.leaves import Frame
+from streams.core.redact.names import Variant, variants
 from streams.core.redact.pseudonyms import Pseudonyms
+
+_DIGITS_AFTER = re.compile(r"[._-]?\d{1,8}(?![\w])")
+_MAX_KEY = 128
+"""Characters of a value that stand in the automaton, the rest is compared: it is freed by recursion, node by node, and
+a key of many thousand characters would end the process."""
+_MIN_NUMBER = 5
+"""Digits from which a JSON number is looked up among the found values."""
 
 
 class Replace:
     """Replaces every found value, and counts by kind.
 
-    A regular expression of all values would try each at every place. Here one of their first characters leads to the
-    few values that may stand there; what is compared then depends on their lengths, not on their number.
+    All variants of all values stand in one automaton (Aho-Corasick), so a text is read once, however many there are.
     """
 
-    def __init__(self, kinds: Mapping[str, str], pseudonyms: Pseudonyms, counts: Counter[str]) -> None:
-        self._kinds = kinds
-        self._names = {value: pseudonyms.of(kind, value) for value, kind in kinds.items()}
+    def __init__(
+        self,
+        found: Mapping[str, str],
+        local: Mapping[str, str],
+        modes: Mapping[str, Mode],
+        pseudonyms: Pseudonyms,
+        counts: Counter[str],
+    ) -> None:
+        self._modes = modes
+        self._pseudonyms = pseudonyms
         self._counts = counts
-        # A long common start is the quicker to look for, but there must not be thousands of them.
-        self._start = min(3 if len(kinds) > 500 else 8, *(len(value) for value in kinds))
-        lengths: dict[str, set[int]] = {}
-        for value in kinds:
-            lengths.setdefault(value[: self._start], set()).add(len(value))
-        self._lengths = {start: sorted(found, reverse=True) for start, found in lengths.items()}
-        self._pattern = re.compile(_any_of(sorted(self._lengths)))
-        # In a record encoded as JSON these starts stand as they are, unless their characters may be escaped.
-        simple = all(
-            start.isascii() and start.isprintable() and not set(start) & set('"\\/') for start in self._lengths
-        )
-        self._encoded = re.compile(self._pattern.pattern.encode()) if simple else None
+        self._local = local
+        self._found = found
+        self._made: dict[tuple[str, str], str] = {}
+        self._variants: dict[str, list[Variant]] = {}
+        for variant in variants(found):
+            if variant.text:
+                self._variants.setdefault(_lowered(variant.text)[:_MAX_KEY], []).append(variant)
+        self._automaton = _automaton(self._variants)
+        # In a record encoded as JSON values stand as they are, unless their characters may be escaped.
+        looked_for = [*self._variants, *(_lowered(text)[:_MAX_KEY] for text in local)]
+        self._simple = all(not set(text) & set('"\\/') and text.isprintable() for text in looked_for)
+        self._quick = _automaton(looked_for) if self._simple else None
         self.growth_chars = 0
         """By how much the texts have grown."""
 
     def __call__(self, text: str) -> str:
         parts: list[str] = []
-        last = at = 0
-        while match := self._pattern.search(text, at):
-            at = match.start()
-            value = self._longest_at(text, at, self._lengths[match.group()])
-            if value is None:
-                at += 1
-                continue
-            name = self._names[value]
-            self._counts[self._kinds[value]] += 1
-            self.growth_chars += len(name) - len(value)
-            parts += (text[last:at], name)
-            last = at = at + len(value)
-        return "".join((*parts, text[last:])) if parts else text
+        at = 0
+        for finding in self.spans(text):
+            parts += (text[at : finding.start], self._replacement(finding.kind, text[finding.start : finding.end]))
+            at = finding.end
+        return "".join((*parts, text[at:])) if parts else text
+
+    def spans(self, text: str) -> list[Finding]:
+        """Where values stand in a text, in order, none overlapping; of those that begin together the longest."""
+        lowered = _lowered(text)
+        candidates: list[tuple[int, int, str]] = []
+        for last, key in self._automaton.iter(lowered):
+            start = last + 1 - len(key)
+            for variant in self._variants[key]:
+                end = start + len(variant.text)
+                if len(variant.text) > _MAX_KEY and lowered[start:end] != _lowered(variant.text):
+                    continue
+                end = _fits(variant, text, start, end)
+                if end:
+                    candidates.append((start, -end, variant.kind))
+        candidates.sort()
+        found: list[Finding] = []
+        at = 0
+        for start, minus_end, kind in candidates:
+            if start >= at:
+                found.append(Finding(kind, start, -minus_end))
+                at = -minus_end
+        return found
 
     def may_touch(self, record: Record) -> bool:
         """False when no value stands in any field of the record: a quick look that spares most records the walk."""
-        if self._encoded is None:
+        if self._quick is None:
             return True
-        encoded = msgspec.json.encode(record)
-        return self._encoded.search(encoded) is not None or b"\\\\u" in encoded
+        try:
+            encoded = msgspec.json.encode(record)
+        except UnicodeEncodeError:  # half a surrogate pair
+            return True
+        return b"\\\\u" in encoded or _stands_in(self._quick, _lowered(encoded.decode()))
 
-    def _longest_at(self, text: str, at: int, lengths: Iterable[int]) -> str | None:
-        for length in lengths:
-            value = text[at : at + length]
-            if value in self._names:
-                return value
-        return None
+    def named(self, frame: Frame, text: str) -> str | None:
+        """A leaf that is personal by its key, but too ordinary to be replaced elsewhere."""
+        if text not in self._local or frame.key is None:
+            return None
+        keyed = kind_by_key(frame.key, frame.parent, text)
+        return self._replacement(keyed.kind, text) if keyed is not None and keyed.local else None
 
-    def named(self, key: str, text: str) -> None:
-        """What stands under a key was found before."""
+    def number(self, frame: Frame | None, digits: str) -> str | None:
+        """A number stays a number, of as many digits."""
+        kind = self._found.get(digits) if len(digits) >= _MIN_NUMBER else None
+        if kind is None and digits in self._local and frame is not None and frame.key is not None:
+            keyed = kind_by_key(frame.key, frame.parent, digits)
+            kind = keyed.kind if keyed is not None and keyed.local else None
+        if kind is None:
+            return None
+        self._counts[kind] += 1
+        return self._pseudonyms.number(kind, digits) if self._modes[kind] == "pseudonymise" else "0"
+
+    def object_key(self, frame: Frame, key: str) -> None:
+        """What stands in keys was found before."""
+
+    def closed(self, frame: Frame) -> None:
+        """Nothing to do."""
 
     def may_skip(self, json_text: str) -> bool:
-        """No value begins in it. With escapes in it nobody can say."""
-        return "\\" not in json_text and not self._pattern.search(json_text)
+        """No value stands in it. With escapes in it nobody can say."""
+        if "\\" in json_text:
+            return False
+        return not _stands_in(self._quick or self._automaton, _lowered(json_text)) and (
+            self._quick is not None or not self._local
+        )
+
+    def _replacement(self, kind: str, value: str) -> str:
+        self._counts[kind] += 1
+        new = self._made.get((kind, value))
+        if new is None:
+            mode = self._modes[kind]
+            masked = f"[{kind}]" if mode == "mask" else ""
+            new = self._pseudonyms.of(kind, value) if mode == "pseudonymise" else masked
+            self._made[kind, value] = new
+        self.growth_chars += len(new) - len(value)
+        return new
 
 
-def _any_of(words: list[str]) -> str:
-    """A pattern of sorted words of one length, shared starts written once."""
-    if len(words) == 1:
-        return re.escape(words[0])
-    by_first: dict[str, list[str]] = {}
-    for word in words:
-        by_first.setdefault(word[0], []).append(word[1:])
-    if not any(by_first[first][0] for first in by_first):
-        return "[" + "".join(map(re.escape, by_first)) + "]"
-    return "(?:" + "|".join(re.escape(first) + _any_of(rest) for first, rest in by_first.items()) + ")"
+def of_object_key(frame: Frame, key: str) -> str | None:
+    """Kind of an object key that is itself a value."""
+    keyed = kind_of_object_key(frame.parent, key)
+    return keyed.kind if keyed is not None else None
+
+
+def _automaton(texts: Collection[str]) -> "ahocorasick.Automaton":
+    automaton = ahocorasick.Automaton()
+    for text in texts or ("\x00nothing\x00",):
+        automaton.add_word(text, text)
+    automaton.make_automaton()
+    return automaton
+
+
+def _stands_in(automaton: "ahocorasick.Automaton", text: str) -> bool:
+    return next(automaton.iter(text), None) is not None
+
+
+def _fits(variant: Variant, text: str, start: int, end: int) -> int:
+    """End of the variant in the text, 0 where it does not stand there."""
+    if not variant.any_case:
+        here = text[start:end]
+        wanted = variant.text
+        if here != wanted and (
+            variant.kind != "PERSON" or here not in (wanted.capitalize(), wanted.upper(), wanted.title())
+        ):
+            return 0
+    if variant.digits:
+        more = _DIGITS_AFTER.match(text, end)
+        if more:
+            end = more.end()
+        elif variant.digits == 2:
+            return 0
+    if variant.bounded:
+        if start and text[start - 1].isalnum() and text[start].isalnum() and not _after_escape(text, start):
+            return 0
+        if end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+            return 0
+    return end
+
+
+def _after_escape(text: str, start: int) -> bool:
+    """The letter or digit before is the end of an escape: \\n, %20."""
+    return text[start - 2 : start - 1] == "\\" or text[start - 3 : start - 2] == "%"
+
+
+def _lowered(text: str) -> str:
+    """In lower case, every character in its place."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(low if len(low := char.lower()) == 1 else char for char in text)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from schemas.codec import encode
-from schemas.records import Decision, Example, ExampleRetraction, QualityWindow, Trace
+from schemas.records import Consent, Decision, Example, ExampleRetraction, QualityWindow, Trace
 from streams.core.near_duplicates.records import Rules
 from streams.core.patterns.mine import PatternRules
 from streams.core.policy import Policy
@@ -180,13 +180,11 @@ def test_patterns_are_made_of_runs_whose_content_may_be_used() -> None:
 
     async def work() -> None:
         await stage.acquire(0)
-        unknown = [Run(f"u{n}").says("x").calls("Secret").returns().ends().trace(consent=_UNKNOWN) for n in range(4)]
+        secret = [Run(f"u{n}").says("x").calls("Secret").returns().ends() for n in range(4)]
+        unknown = [run.trace(consent=Consent(status="unknown"), closed_at=trace_of(0).closed_at) for run in secret]
         await stage.handle(0, messages(world, [*unknown, *(trace_of(n) for n in range(6))]))
 
     run(work())
     names = {name for bucket in asyncio.run(store.window("MarketResearchAnalysis")).buckets for name in bucket.cells}
     assert any("Search" in name for name in names)
     assert not any("Secret" in name for name in names)
-
-
-_UNKNOWN = good_run().trace().consent.__class__(status="unknown")

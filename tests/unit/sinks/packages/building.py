@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from schemas.settings import Settings
-from sinks.packages.build import Built, Plan, build
+from sinks.packages.build import build
 from sinks.packages.place import Place, open_place
+from sinks.packages.plan import Built, Plan
 from sinks.packages.recipe import parse_recipe
 from sinks.packages.terms import Purpose, parse_terms
 

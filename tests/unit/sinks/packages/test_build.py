@@ -273,3 +273,27 @@ def test_a_package_can_be_published_elsewhere(settings: Settings, tmp_path: Path
     assert built(settings, place=elsewhere).published
     assert (tmp_path / "out" / "pack" / "1.0.0" / "manifest.json").is_file()
     assert open_place(settings).names() == []
+
+
+def test_what_is_committed_while_a_build_runs_is_for_the_next_one(settings: Settings) -> None:
+    stock(settings, 10)
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if what == "choosing rows" and settings_rows == [10]:
+            settings_rows.append(5)
+            stock(settings, 5, first=10)
+
+    settings_rows = [10]
+    first = build(settings, open_place(settings), plan(), on_progress).manifest
+    assert (first.rows, first.source.tables[0].version) == (20, 1)
+    assert built(settings).manifest.rows == 30
+
+
+def test_two_builders_of_one_package_take_turns(settings: Settings) -> None:
+    stock(settings, 4)
+    place = open_place(settings)
+    with place.building("pack"):
+        with pytest.raises(PackageError, match="another build of pack is running"):
+            built(settings)
+        assert built(settings, 'name = "other"\n').published
+    assert built(settings).published

@@ -1,6 +1,7 @@
 """The filter: single lines of text or JSON."""
 
 import json
+from itertools import pairwise
 
 from streams.core.redact.filter import line_spans, redact_line
 from streams.core.redact.finding import Finding
@@ -26,7 +27,7 @@ def test_spans_of_json_are_those_of_its_leaves_and_do_not_overlap() -> None:
         ("PERSON", "Zo\\u00eb Quist"),
         ("ZIP", "90210"),
     ]
-    assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(spans))
 
 
 def test_a_name_is_found_again_in_its_line() -> None:

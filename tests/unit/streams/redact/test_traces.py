@@ -22,7 +22,7 @@ from streams.core.redact import search as search_module
 from streams.core.redact.events import redact_events
 from streams.core.redact.pseudonyms import Pseudonyms
 from tests.unit.core.build import Run
-from tests.unit.streams.redact.samples import NAMES, OPENAI, params, redacted, said
+from tests.unit.streams.redact.samples import KEY, NAMES, OPENAI, params, redacted, said
 
 
 def test_a_value_found_once_goes_everywhere_in_the_trace() -> None:
