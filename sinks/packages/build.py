@@ -28,7 +28,7 @@ from sinks.packages.facts import (
     columns_of,
     to_json,
 )
-from sinks.packages.formats import FORMATS, FormatWriter, llamafactory_dataset_info, open_writer
+from sinks.packages.formats import FORMATS, TRAINING_TYPE, FormatWriter, llamafactory_dataset_info, open_writer
 from sinks.packages.kinds import KINDS
 from sinks.packages.manifest import (
     FACTS,
@@ -198,13 +198,12 @@ class Builder:
         collector = FactsCollector()
         writers: dict[tuple[str, str], FormatWriter] = {}
         shard_bytes = self._recipe.shard_mb * 2**20
+        schema = self._kind.schema.with_metadata({TRAINING_TYPE: self._recipe.name.encode()})
         done = 0
         try:
             for name in self._formats:
                 for split in SPLITS:
-                    writers[name, split] = open_writer(
-                        name, self._kind.schema, self._place.files, root, split, shard_bytes
-                    )
+                    writers[name, split] = open_writer(name, schema, self._place.files, root, split, shard_bytes)
             for batch in selection.rows(source.open, self._directory):
                 self._turn.renew()
                 for split in SPLITS:

@@ -295,6 +295,7 @@ class Selection:
                 provider=name,
                 model=", ".join((*rule.providers, *rule.models)) or "*",
                 summary=rule.summary,
+                allows=rule.allows,
                 restrictions=rule.restrictions,
                 rows=rows[name],
                 url=rule.url,

@@ -19,6 +19,8 @@ from streams.core.curate import Curated, curate
 from streams.core.policy import Policy, load_policy
 from streams.core.redact.events import redact_events
 from streams.core.redact.pseudonyms import Pseudonyms
+from streams.core.redact.redactor import Redactor
+from streams.redaction import redactor_of
 from tests.integration.world import CANARY, Ledger
 
 
@@ -32,7 +34,9 @@ def check(settings: Settings, ledger: Ledger) -> Status:
         name: query(settings, f"SELECT * FROM {name}").to_pylist() for name in ("traces", "decisions", "examples")
     }
     assert not any(CANARY in str(row) for rows in tables.values() for row in rows), "content that was to be redacted"
-    _check_tables(tables, ledger, pseudonym_key(settings), load_policy(settings.policy or DEFAULT_POLICY))
+    _check_tables(
+        tables, ledger, pseudonym_key(settings), load_policy(settings.policy or DEFAULT_POLICY), redactor_of(settings)
+    )
     _check_letters(settings, ledger)
     return status
 
@@ -47,7 +51,9 @@ def _check_events(status: Status, ledger: Ledger) -> None:
     assert status.traces.assembled == len(ledger.events)
 
 
-def _check_tables(tables: dict[str, list[dict[str, Any]]], ledger: Ledger, key: bytes, policy: Policy) -> None:
+def _check_tables(
+    tables: dict[str, list[dict[str, Any]]], ledger: Ledger, key: bytes, policy: Policy, redactor: Redactor
+) -> None:
     decisions = {held["trace_id"]: held for held in tables["decisions"]}
     assert len(decisions) == len(tables["decisions"]), "a trace has more than one decision"
     assert set(decisions) == set(ledger.events)
@@ -61,7 +67,7 @@ def _check_tables(tables: dict[str, list[dict[str, Any]]], ledger: Ledger, key: 
     for trace_id, by_id in ledger.events.items():
         row: dict[str, Any] | None = rows.pop(trace_id) if trace_id in rows else None
         decision = decisions[trace_id]
-        expected = _assembled(list(by_id.values()), row, decision, key)
+        expected = _assembled(list(by_id.values()), row, decision, key, redactor)
         if expected.withheld:
             assert row is None, f"{trace_id}: withheld, but stored"
         else:
@@ -100,10 +106,12 @@ def _check_compared(decision: dict[str, Any], examples: list[dict[str, Any]], al
     assert len(examples) - len(more) == len(ids), trace_id
 
 
-def _assembled(events: list[Any], row: dict[str, Any] | None, decision: dict[str, Any], key: bytes) -> Trace:
+def _assembled(
+    events: list[Any], row: dict[str, Any] | None, decision: dict[str, Any], key: bytes, redactor: Redactor
+) -> Trace:
     """The trace that these events make, closed when and as the stored one was."""
     trace_id = events[0].trace_id
-    redacted = redact_events(unique_in_order(events), Pseudonyms(key, trace_id))
+    redacted = redact_events(unique_in_order(events), Pseudonyms(key, trace_id), redactor)
     offsets: tuple[OffsetRange, ...] = ()
     if row is not None:
         offsets = msgspec.json.decode(row["offsets"], type=tuple[OffsetRange, ...])

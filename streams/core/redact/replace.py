@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-import ahocorasick  # type: ignore[import-not-found]
+import ahocorasick
 import msgspec
 
 from schemas.records import Record

@@ -5,7 +5,7 @@ is a model call with its tool calls, or a lone tool call; with parallel calls `e
 the assistant message holds all. A turn that a person rejected gives none.
 """
 
-from streams.core.chat_text import raw_json
+from schemas.chat_text import raw_json
 from streams.core.labels import failed, step_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.material import Material

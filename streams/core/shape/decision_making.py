@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.chat_text import json_text, message_text, messages_text
 from schemas.records import DecisionMade, DecisionOption, DecisionOutcome, Event, Message
 from schemas.seed_text import money, seconds_text
 from schemas.steps import Step, decisions
-from streams.core.chat_text import json_text, message_text, messages_text
 from streams.core.labels import type_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.material import Material

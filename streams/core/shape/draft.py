@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from schemas.chat_text import json_text
 from schemas.records import Example, ModelRef, Trace
-from streams.core.chat_text import json_text
 from streams.core.labels import Package
 from streams.core.policy import ExampleType
 from streams.core.shape.material import Material

@@ -6,9 +6,9 @@ shows is told by a user message, `Error raised: {...}`. `expected_output` names 
 `recovery` every attempt; a failure is worth `failed_action_weight` times as much as a recovery.
 """
 
+from schemas.chat_text import beginning_and_end, json_text, raw_json
 from schemas.records import Event, Message
 from schemas.steps import Action
-from streams.core.chat_text import beginning_and_end, json_text, raw_json
 from streams.core.labels import type_packages
 from streams.core.shape.agent_execution import first_call
 from streams.core.shape.draft import Draft, ExampleKind

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.chat_text import beginning_and_end, json_text, tools_text
 from schemas.conversation import chats
 from schemas.records import AgentStarted, Event, Message, Outcome, ToolDefinition
 from schemas.seed_text import whole_if_whole
 from schemas.steps import Step
-from streams.core.chat_text import beginning_and_end, json_text, tools_text
 from streams.core.labels import failed
 from streams.core.policy import Policy
 from streams.core.shape.failures import Failure, failures_of

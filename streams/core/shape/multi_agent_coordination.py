@@ -9,9 +9,9 @@ caller's next move.
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from schemas.chat_text import beginning_and_end, json_text
 from schemas.records import Event, Message, Outcome
 from schemas.spans import Scopes
-from streams.core.chat_text import beginning_and_end, json_text
 from streams.core.labels import type_packages
 from streams.core.shape.agent_execution import factors, first_call
 from streams.core.shape.draft import Draft, ExampleKind

@@ -13,10 +13,10 @@ the same answer comes once.
 
 import msgspec
 
+from schemas.chat_text import beginning_and_end, message_text, messages_text
 from schemas.conversation import result_text
 from schemas.records import Message
 from schemas.steps import Action
-from streams.core.chat_text import beginning_and_end, message_text, messages_text
 from streams.core.labels import type_packages
 from streams.core.shape.agent_execution import factors, first_call, worked
 from streams.core.shape.draft import Draft, ExampleKind

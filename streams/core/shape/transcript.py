@@ -7,9 +7,9 @@ and messages with neither content nor calls.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from schemas.chat_text import message_text, messages_text, shortened
 from schemas.conversation import Chat
 from schemas.records import Message
-from streams.core.chat_text import message_text, messages_text, shortened
 
 _MIN_SHORTENED_CHARS = 200
 

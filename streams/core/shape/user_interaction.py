@@ -10,8 +10,8 @@ agent leaves the floor to the user again.
 
 from dataclasses import dataclass
 
+from schemas.chat_text import message_text, messages_text
 from schemas.records import Event, Message
-from streams.core.chat_text import message_text, messages_text
 from streams.core.labels import type_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.material import Material

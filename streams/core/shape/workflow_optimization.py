@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from schemas.chat_text import beginning_and_end, json_text, message_text, messages_text
 from schemas.records import Message
-from streams.core.chat_text import beginning_and_end, json_text, message_text, messages_text
 from streams.core.labels import type_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.judgement import Twin

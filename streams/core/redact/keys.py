@@ -1,0 +1,256 @@
+"""What the key of a JSON leaf says about it.
+
+Keys that name things which are not people (the name of a tool, a file, a function, a model) say nothing here: a bare
+"name" is a person's only where the keys beside it or the key around it speak of people.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from streams.core.redact import checks
+from streams.core.redact.words import NOT_ALONE, ORDINARY, PLACEHOLDERS, ROBOTS, word_set
+
+
+class Keyed(NamedTuple):
+    """A leaf that is personal by its key. A local one is replaced where it stands, but not elsewhere in the trace."""
+
+    kind: str
+    local: bool = False
+
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s.\-]+")
+
+_NAME_PARTS = word_set(
+    """first_name firstname given_name givenname forename fname last_name lastname family_name familyname surname
+    lname middle_name middlename maiden_name mothers_maiden_name nickname preferred_name"""
+)
+_FULL_NAMES = word_set(
+    """full_name fullname legal_name passenger_name patient_name customer_name client_name guest_name contact_name
+    employee_name cardholder_name card_holder cardholder card_holder_name account_holder account_holder_name
+    holder_name recipient_name sender_name beneficiary_name emergency_contact_name owner_name author_name
+    doctor_name physician_name student_name teacher_name person_name user_full_name spouse_name"""
+)
+_PEOPLE = word_set(
+    """user users customer customers passenger passengers patient patients guest guests contact contacts employee
+    employees person people member members client clients owner author authors recipient recipients sender
+    attendee attendees participant participants student students candidate candidates applicant applicants
+    profile traveler travelers traveller travellers saved_passengers cardholder beneficiary beneficiaries doctor
+    physician emergency_contact spouse children dependents friends driver drivers host lead leads"""
+)
+_PERSON_SIBLINGS = word_set(
+    """email e_mail email_address phone phone_number mobile dob date_of_birth birth_date birthday birthdate
+    first_name last_name address street gender ssn age nationality passport passport_number zip date_of_joining
+    job_title salary marital_status"""
+)
+_ADDRESSES = word_set(
+    """address address1 address2 address_1 address_2 address_line address_line1 address_line2 address_line_1
+    address_line_2 line1 line2 street street1 street2 street_address street_name street_line_1 street_line_2
+    mailing_address billing_address shipping_address delivery_address home_address postal_address
+    residential_address residence work_address full_address house_number apartment apt"""
+)
+_PLACE_PARTS = word_set("""city town state province county region country postal_town locality country_code""")
+_ZIPS = frozenset(["zip", "zip_code", "zipcode", "postal_code", "postalcode", "postcode", "post_code", "plz"])
+_BIRTHS = frozenset(
+    ["dob", "date_of_birth", "dateofbirth", "birth_date", "birthdate", "birthday", "date_birth", "born"]
+)
+_PHONES = word_set(
+    """phone phone_number phonenumber telephone telephone_number tel mobile mobile_number mobile_phone cell
+    cell_phone cellphone home_phone work_phone contact_number fax fax_number whatsapp msisdn emergency_phone"""
+)
+_EMAILS = frozenset(
+    ["email", "e_mail", "email_address", "emailaddress", "mail", "emails", "contact_email", "user_email"]
+)
+_LOGINS = word_set(
+    """user_id userid username user_name login login_name screen_name user_handle handle member_name account_name
+    customer_id customerid passenger_id twitter_handle github_login skype telegram"""
+)
+_PAYMENTS = word_set(
+    """payment_id payment_method_id payment_method payment_account payment_source gift_card_id certificate_id
+    card_id credit_card_id wallet_id"""
+)
+_NUMBERS: dict[str, tuple[str, int]] = {
+    **dict.fromkeys(word_set(
+    """ssn social_security_number social_security itin ssn_number"""
+), ("SSN", 7)),
+    **dict.fromkeys(word_set(
+    """tax_id taxid tin national_id national_id_number nino nhs_number nin cpf dni nif nie pesel bsn sin aadhaar
+    aadhaar_number pan_number id_number identity_number id_card_number government_id"""
+),
+                    ("NATIONAL_ID", 5)),
+    **dict.fromkeys(word_set(
+    """passport passport_number passport_no passportnumber"""
+), ("PASSPORT", 4)),
+    **dict.fromkeys(word_set(
+    """driver_license drivers_license driver_licence driving_licence driver_license_number drivers_license_number
+    license_number licence_number"""
+), ("DRIVER_LICENSE", 4)),
+    **dict.fromkeys(word_set(
+    """card_number cardnumber credit_card_number credit_card creditcard cc_number debit_card_number pan"""
+), ("CARD", 12)),
+    **dict.fromkeys(word_set(
+    """iban iban_code"""
+), ("IBAN", 10)),
+    **dict.fromkeys(word_set(
+    """account_number account_no bank_account bank_account_number accountnumber routing_number sort_code"""
+), ("ACCOUNT", 5)),
+    **dict.fromkeys(word_set(
+    """mrn medical_record_number patient_id medical_record patient_number"""
+), ("MEDICAL_RECORD", 4)),
+    **dict.fromkeys(word_set(
+    """member_id insurance_id insurance_number policy_number health_plan_number beneficiary_id subscriber_id"""
+), ("HEALTH_PLAN", 4)),
+    **dict.fromkeys(word_set(
+    """vin license_plate licence_plate plate_number number_plate"""
+), ("VEHICLE", 2)),
+    **dict.fromkeys(word_set(
+    """imei serial_number device_id mac_address udid"""
+), ("DEVICE", 4)),
+}  # fmt: skip
+_LOCAL: dict[str, str] = {
+    **dict.fromkeys(word_set("""last_four last4 last_4 last_four_digits cvv cvc card_last_four card_last4"""), "CARD"),
+    "age": "AGE",
+}
+
+KEY_HINT = (
+    r"(?:name|mail|dob|birth|born|address|street|line_?[12]|city|zip|post|plz|phone|tel|mobile|cell|fax|whatsapp|user|login"
+    r"|handle|custom|passenger|payment|gift|certificate|card|wallet|ssn|social|itin|tax|tin|nat|nino|nhs|cpf|dni|nif|nie"
+    r"|pesel|bsn|sin|aadhaar|pan|identity|id_|passport|licen[cs]e|iban|account|routing|sort|mrn|medical|patient|member"
+    r"|insurance|policy|health|benefi|subscri|vin|plate|imei|serial|device|mac|udid|last_?4|last_four|cvv|cvc|pass|pwd"
+    r"|secret|key|token|authorization|people|person|guest|contact|employee|client|owner|author|recipient|attend|particip"
+    r"|student|applic|candid|travel|doctor|apart|apt|house|residen|town|state|province|county|region|country|local|skype"
+    r"|telegram|msisdn|age|emails?)[a-z0-9_. -]{0,24}[\\]{0,15}\"[ \t\r\n]{0,8}:"
+)
+"""Stands in JSON text wherever a key of this module does."""
+
+_NAME_LIKE = re.compile(r"[^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,4}")
+_FULL_NAME_LIKE = re.compile(r"[^\W\d_a-z][\w'’.-]*(?: [^\W\d_][\w'’.-]*){1,4}")
+_DATE_LIKE = re.compile(r"(?=.*\d).{4,32}", re.DOTALL)
+_HANDLE_LIKE = re.compile(r"@?[\w.+-]{3,64}")
+
+
+def plain_key(key: str) -> str:
+    """A key in snake case: firstName, First Name and first-name are one."""
+    if key.islower():
+        return _SEPARATORS.sub("_", key) if " " in key or "-" in key or "." in key else key
+    return _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
+
+
+def kind_by_key(key: str, parent: str | None, text: str) -> Keyed | None:
+    """What a leaf is by its own key and the key around its object, both plain; None where they tell nothing."""
+    if not text or len(key) > 64 or len(text) > 4096 or text.strip().lower() in PLACEHOLDERS:
+        return None
+    if key in _NAME_PARTS or (
+        parent in ("name", "full_name") and key in ("first", "last", "given", "family", "middle")
+    ):
+        return _name(text)
+    if key in _FULL_NAMES or (key == "name" and parent in _PEOPLE):
+        return _name(text)
+    if key in _PEOPLE and _FULL_NAME_LIKE.fullmatch(text):
+        return _name(text)
+    for keys, kind, fits in _BY_KEYS:
+        if key in keys and fits(text):
+            return Keyed(kind)
+    if key in _ADDRESSES or (
+        key.endswith("_address") and not key.startswith(("ip", "mac", "email", "wallet", "contract"))
+    ):
+        return Keyed("ADDRESS", len(text) < 5) if len(text) <= 300 and "@" not in text and "://" not in text else None
+    if key in _PLACE_PARTS and parent is not None and (parent in _ADDRESSES or parent.endswith("address")):
+        return Keyed("ADDRESS", local=True) if len(text) <= 100 else None
+    if key in _NUMBERS:
+        kind, digits = _NUMBERS[key]
+        return Keyed(kind) if sum(char.isdigit() for char in text) >= digits and len(text) <= 64 else None
+    if key in _LOCAL:
+        return Keyed(_LOCAL[key], local=True) if text.isdigit() and len(text) <= 6 else None
+    if parent in ("payment_methods", "payment_method") and key == "id":
+        return Keyed("PAYMENT_ID") if _payment(text) else None
+    secret = kind_of_secret(key, text)
+    return Keyed(secret) if secret is not None else None
+
+
+def kind_of_object_key(parent: str | None, key: str) -> Keyed | None:
+    """A key that is itself a value: {"payment_methods": {"gift_card_123": ...}}."""
+    if parent in ("payment_methods", "payment_accounts") and _payment(key):
+        return Keyed("PAYMENT_ID")
+    return None
+
+
+def is_person_object(keys: Sequence[str]) -> bool:
+    """True when a "name" beside these keys is a person's."""
+    return any(key in _PERSON_SIBLINGS for key in keys)
+
+
+def looks_like_full_name(text: str) -> bool:
+    """Two to five words as names are written."""
+    return _FULL_NAME_LIKE.fullmatch(text) is not None and text.lower() not in PLACEHOLDERS
+
+
+def _name(text: str) -> Keyed | None:
+    if not _NAME_LIKE.fullmatch(text) or len(text) > 80:
+        return None
+    word = text.lower()
+    return Keyed("PERSON", local=len(text) < 2 or (" " not in text and (word in NOT_ALONE or word in ORDINARY)))
+
+
+def _payment(text: str) -> bool:
+    return sum(char.isdigit() for char in text) >= 4 and " " not in text and len(text) <= 64
+
+
+def _login(text: str) -> bool:
+    return (
+        _HANDLE_LIKE.fullmatch(text) is not None
+        and text.lower() not in ROBOTS
+        and not (text.isdigit() and len(text) < 5)
+    )
+
+
+def _phone(text: str) -> bool:
+    return sum(char.isdigit() for char in text) >= 7 and len(text) <= 40
+
+
+def _zip(text: str) -> bool:
+    return 3 <= len(text) <= 12 and any(char.isdigit() for char in text)
+
+
+def _email(text: str) -> bool:
+    return "@" in text and checks.email(text) and len(text) <= 254 and " " not in text
+
+
+def _date(text: str) -> bool:
+    return _DATE_LIKE.fullmatch(text) is not None
+
+
+_BY_KEYS: tuple[tuple[frozenset[str], str, Callable[[str], bool]], ...] = (
+    (_BIRTHS, "DATE_OF_BIRTH", _date),
+    (_EMAILS, "EMAIL", _email),
+    (_PHONES, "PHONE", _phone),
+    (_ZIPS, "ZIP", _zip),
+    (_LOGINS, "USERNAME", _login),
+    (_PAYMENTS, "PAYMENT_ID", _payment),
+)
+
+_PASSWORD_KEY = re.compile(r"(?:.*[^a-z])?(?:pass(?:word|wd|phrase|code)|pwd)|.*pass_?(?:word|phrase)")
+_SECRET_KEY = re.compile(
+    r"(?:.*_)?(?:secret|(?:api|access|secret|private|account)_?key|(?:client|app|consumer)_?secret"
+    r"|(?:access|auth|refresh|id|api|bearer)_?token)"
+)
+_PLACEHOLDER = re.compile(
+    r"(?i)(?:string|password|secret|required|optional|hidden|redacted|none|null|true|false|[*x.]+)"
+)
+
+
+def kind_of_secret(key: str, text: str) -> str | None:
+    """Kind of a text leaf whose plain key says that it is secret; None where it says nothing."""
+    if not 6 <= len(text) <= 4096 or _PLACEHOLDER.fullmatch(text):
+        return None
+    if _PASSWORD_KEY.fullmatch(key):
+        # A short word is left: replaced everywhere in the trace it would do more harm than good.
+        word = len(text) < 8 and text.isalpha()
+        return None if word or any(char.isspace() for char in text) else "SECRET"
+    if _SECRET_KEY.fullmatch(key):
+        return "SECRET" if checks.secret(text) and " " not in text else None
+    if key.endswith("authorization"):
+        scheme, _, credentials = text.partition(" ")
+        return "TOKEN" if len(scheme) < 10 and len(credentials) >= 8 and " " not in credentials else None
+    return None

@@ -1,0 +1,86 @@
+"""Which parts of a text are natural language that may name somebody: only those are worth a model's time.
+
+A model reads tens of KB a second, so sentences are gated: one is read when it holds a word that begins like a name and
+is no ordinary start of a sentence, or when the words before it announce a name. What is certainly no language (code,
+JSON, hashes, paths, tables of numbers) is left out line by line.
+"""
+
+import re
+from collections.abc import Iterator
+
+from streams.core.redact.words import ORDINARY
+
+MAX_WINDOW = 360
+"""Characters read at once, a little more when a sentence is longer; models are best at a few sentences."""
+_CUT = 480
+_LETTERS_SPACES = re.compile(r"[^\W\d_]{2,}")
+_CAPITAL = re.compile(r"(?<![\w/\\$#@<>={}\[\].`_-])[^\W\d_a-zß-öø-ÿ][\w'’-]*")
+_ANNOUNCED = re.compile(
+    r"(?i)\b(?:names?|named|called|mr|mrs|ms|miss|dr|dear|sir|madam|signed|regards|sincerely|born|lives?|living|address|"
+    r"deliver|ship|move[ds]?|resid\w+|passenger|patient|customer|contact|speak|speaking|met|meet|ask|tell|told|partner|wife|"
+    r"husband|son|daughter|brother|sister|mother|father|friend|located|street|road|avenue|apt|suite|zip"
+    r"|follow up with)\b"
+)
+_CODE = re.compile(
+    r"[{};<>=]{2}|[\w\])]\(|\(\)|::|->|=>|^\s*[:@]\w+ |:\w+:`|=\"|;\s*$|^\s*(?:def|class|import|from|return|if"
+    r"|for|while|else|elif|const|let|var|function|"
+    r"public|private|static|#include|SELECT|INSERT|UPDATE)\b.*[:;(){}=]|^[+\-@]{1,3} |^\s*[$>#]\s|\|\s.*\|"
+    r"|^\s*[\w.-]+/[\w./-]+\s*$"
+)
+_ENDS = re.compile(r"[.!?]['\")\]]*\s+(?=[^\W\d_a-z\"'(])|\n\s*\n")
+
+
+def windows(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of a text that a recogniser should read, in order, none overlapping."""
+    start = end = -1
+    for low, high in _sentences(text):
+        if not worth_reading(text[low:high]):
+            continue
+        if start >= 0 and low - end <= 2 and high - start <= MAX_WINDOW:
+            end = high
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = low, high
+    if start >= 0:
+        yield start, end
+
+
+def worth_reading(sentence: str) -> bool:
+    """True for a piece of natural language that may hold a name or an address."""
+    words = _LETTERS_SPACES.findall(sentence)
+    if not words:
+        return False
+    letters = sum(map(len, words))
+    if letters * 3 < len(sentence.replace(" ", "")) or len(max(words, key=len)) > 40:
+        return False
+    first = True
+    found = False
+    for match in _CAPITAL.finditer(sentence):
+        word = match.group()
+        if (
+            word.rstrip("'’-").lower() not in ORDINARY
+            and len(word) > 1
+            and not (word.isupper() and len(word) > 4 and first)
+        ):
+            found = True
+            break
+        first = False
+    if not found and not _ANNOUNCED.search(sentence):
+        return False
+    return not _CODE.search(sentence)
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Sentences and paragraphs; long ones are cut between words."""
+    at = 0
+    for match in (*_ENDS.finditer(text), None):
+        end = len(text) if match is None else match.end()
+        while end - at > _CUT:
+            cut = text.rfind(" ", at + _CUT // 2, at + _CUT)
+            cut = at + _CUT if cut < 0 else cut + 1
+            yield at, cut
+            at = cut
+        if end > at:
+            yield at, end
+        at = end

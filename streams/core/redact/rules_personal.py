@@ -1,0 +1,178 @@
+"""Personal values that their own shape, a checksum or the words before them give away."""
+
+import re
+from collections.abc import Callable
+
+from streams.core.redact import checks
+from streams.core.redact.rule import Rule
+from streams.core.redact.words import word_set
+
+_NUMBERS = (
+    r"[0-9][0-9][0-9](?:[0-9]{10}|[0-9]?[ -][0-9]{4}|\)?[ .-]?[0-9]{3}[ .-][0-9])"
+    r"|0[0-9]{1,4}\)?[ .-][0-9]{2,4}[ .-][0-9]"
+)
+_NO_WORD_AFTER = r"(?![\w-]|\.\d)"
+_MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]{0,6}"
+DATE = (
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
+    rf"|{_MONTHS}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTHS}\.?,? \d{{4}})"
+)
+"""A whole date, in figures or with the name of the month."""
+
+
+def _spoken(
+    kind: str, words: str, value: str, accept: Callable[[str], bool], hint: str | None = None, gap: str = ""
+) -> Rule:
+    """A value of which words before it say what it is: "passport number is X", "SSN: X"."""
+    link = (
+        r"(?:[ \t]{0,3}(?:number|numbers|no\.?|nr\.?|num\.?|code|id|#|details))?"
+        r"[\"'\\]{0,3}[ \t]{0,3}(?:[:=#(]|is|was|are|as|to|of)?[ \t]{0,3}(?:now |still |also )?[\"'\\#:]{0,3}" + gap
+    )
+    hint = hint or words
+    if "[0-9]" not in hint:
+        hint = rf"(?:{hint})[^\n]{{0,40}}[0-9]"
+    return Rule(
+        kind,
+        hint,
+        re.compile(rf"(?i)(?<![\w-])(?:{words})(?![a-z0-9]){link}(?!u[0-9a-f]{{4}})({value}){_NO_WORD_AFTER}"),
+        accept,
+    )
+
+
+_RECORD = r"[A-Za-z0-9](?:[A-Za-z0-9]|[-/ .](?=[A-Za-z]{0,3}\d)){3,24}"
+
+ID_RULES: tuple[Rule, ...] = (
+    Rule("EMAIL", "@|%40", re.compile(
+        r"(?<![\w.+-])([\w.+-]{1,64}(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
+    ), checks.email),
+    Rule("IBAN", r"[a-z][a-z][0-9][0-9] ?[a-z0-9]{4} ?[a-z0-9]{4} ?[a-z0-9]{3}", re.compile(
+        r"(?<![A-Za-z0-9])([A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+    ), checks.iban),
+    Rule("CARD", _NUMBERS, re.compile(
+        r"(?<![\w.+/-])([1-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\2\d{4}\2\d{4}(?:\2\d{3})?|3\d{3}([ -])\d{6}\3\d{4,5})"
+        r"(?![\w-]|\.\d|[ ]\d{4}\b)"
+    ), checks.card),
+    _spoken("CARD", "card|cc", r"\d(?:[ -]?\d){11,18}", checks.luhn_number, hint="(?:card|cc)[^0-9]{0,24}[0-9]{4}"),
+    Rule("NATIONAL_ID", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]", re.compile(
+        r"(?<![\w.])(\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w.-])"), checks.cpf),
+    Rule("NATIONAL_ID", r"[a-z]{6}[0-9][0-9][a-z][0-9][0-9][a-z][0-9]{3}[a-z]", re.compile(
+        r"(?<![A-Za-z0-9])([A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])(?![A-Za-z0-9])"), checks.italian),
+    Rule("NATIONAL_ID", r"[12] [0-9][0-9] [0-9][0-9] [0-9][0-9] [0-9]{3} [0-9]{3}", re.compile(
+        r"(?<![\w.])([12] \d{2} \d{2} \d{2} \d{3} \d{3} \d{2})(?![\w.])"), checks.french),
+    Rule("NATIONAL_ID", r"[a-z][a-z] [0-9][0-9] [0-9][0-9] [0-9][0-9] [a-d]", re.compile(
+        r"(?<!\w)([A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d\d \d\d \d\d [A-D])(?!\w)")),
+    _spoken("NATIONAL_ID", "national insurance|nino|ni", r"[A-Za-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-Da-d]", bool,
+            hint=r"[a-z][a-z] ?[0-9][0-9] ?[0-9][0-9] ?[0-9][0-9] ?[a-d]"),
+    _spoken("NATIONAL_ID", "nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", checks.nhs),
+    _spoken("NATIONAL_ID", "dni|nie|nif", r"[XYZxyz]?\d{7,8}[- ]?[A-Za-z]", checks.spanish, hint="ni[ef]|dni"),
+    _spoken("NATIONAL_ID", "pesel", r"\d{11}", checks.pesel),
+    _spoken("NATIONAL_ID", "bsn|burgerservicenummer", r"\d{9}", checks.bsn),
+    _spoken("NATIONAL_ID", "sin|social insurance", r"\d{3}[ -]?\d{3}[ -]?\d{3}", checks.luhn_number,
+            hint=r"(?:sin|social insurance)[^0-9]{0,24}[0-9]{3}"),
+    _spoken("NATIONAL_ID", "personnummer|personal identity", r"(?:\d{2})?\d{6}[-+]?\d{4}", bool),
+    _spoken("NATIONAL_ID", "steuer-?id|steueridentifikationsnummer|idnr", r"\d{2} ?\d{3} ?\d{3} ?\d{3}",
+            checks.german_tax_id),
+    _spoken("NATIONAL_ID", "aadhaar|aadhar", r"\d{4}[ -]?\d{4}[ -]?\d{4}", checks.aadhaar),
+    _spoken("NATIONAL_ID", "pan(?: card)?", r"[A-Z]{5}\d{4}[A-Z]", bool, hint=r"[a-z]{5}[0-9]{4}[a-z]"),
+    _spoken("NATIONAL_ID", "cpf|tfn|tax file|curp|nric|hkid|emirates id|cedula|rut", _RECORD, checks.record_number),
+    _spoken("NATIONAL_ID", "national id(?:entity)?(?: card)?|identity card|id card|citizen id|tax(?:payer)? id|tin|vat",
+            _RECORD, checks.record_number,
+            hint="(?:identity|id card|citizen id|tax(?:payer)? id|national id|tin|vat)[^0-9]{0,24}[0-9]"),
+    _spoken("PASSPORT", "passport", _RECORD, checks.record_number),
+    _spoken("DRIVER_LICENSE", r"driv(?:er'?s?|ing) ?licen[cs]e|dl", _RECORD, checks.record_number,
+            hint=r"licen[cs]e|\bdl[^a-z]"),
+    _spoken("LICENSE", r"licen[cs]e|certificate|npi|dea", _RECORD, checks.record_number,
+            hint=r"(?:licen[cs]e|certificate|npi|dea)[^0-9]{0,24}[0-9]"),
+    Rule("SSN", r"[0-9]{3}-[0-9][0-9]-[0-9]{4}", re.compile(
+        r"(?<![\w.+-])(?<!\d[ /])(\d{3}-\d{2}-\d{4})(?![\w-]|\.\d)"), checks.ssn),
+    _spoken("SSN", "ssn|social security|itin", r"\d{3}[ -]?\d{2}[ -]?\d{4}", checks.ssn),
+    _spoken("MEDICAL_RECORD", r"mrn|medical record|(?:patient|chart|encounter|health record)(?= ?(?:id|no|num|#"
+                              r"|record))",
+            _RECORD, checks.record_number, hint="mrn|medical rec|patient|chart|encounter|health rec"),
+    _spoken("HEALTH_PLAN", r"health plan|insurance|(?:member|subscriber|beneficiary|policy)(?= ?(?:id|no|num|#))"
+            r"|medicare|medicaid|group(?= ?(?:no|num|#))", _RECORD, checks.record_number,
+            hint="health plan|insurance|member|subscriber|beneficiary|policy|medica|group"),
+    _spoken("ACCOUNT", r"(?:bank |checking |savings |customer )?(?:account|acct\.?|a/c)|routing|sort code|bsb|aba",
+            r"\d(?:[ -]?\d){4,16}|[A-Z]{2,4}-?\d{6,16}", checks.record_number,
+            hint=r"(?:account|acct|a/c|routing|sort code|bsb|aba)[^0-9]{0,24}[0-9]"),
+    _spoken("VEHICLE", "vin|vehicle identification|chassis", r"[A-HJ-NPR-Z0-9]{17}", checks.vin),
+    _spoken("VEHICLE", r"licen[cs]e plate|number plate|plate|registration", r"[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,5}",
+            lambda text: any(c.isdigit() for c in text) and text.upper() == text and len(text) > 4,
+            hint="plate|registration"),
+    _spoken("DEVICE", "imei", r"\d{15}", checks.luhn_number),
+    _spoken("DEVICE", r"serial(?= ?(?:no|num|#))|device(?= ?(?:id|no|serial|num))|udi|imsi|udid", _RECORD,
+            checks.record_number, hint="serial|device|udi|imsi"),
+    _spoken("BIOMETRIC", "fingerprint|voice ?print|iris scan|retina scan|face ?id|biometric", _RECORD,
+            checks.record_number, hint="fingerprint|voice|scan|face|biometric"),
+    Rule("IP", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", re.compile(
+        r"(?<![\w.])(?<![A-Za-z]/)(?<!==)((?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})"
+        r"(?!\.?\w|-[A-Za-z])"
+    ), checks.ip),
+    Rule("IP", r":(?::|[0-9a-f]{1,4}:[0-9a-f]{1,4}:)", re.compile(
+        r"(?<![\w:.])([0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,33})(?![\w:])"
+    ), checks.ip),
+    Rule("PHONE", r"\+[0-9]|" + _NUMBERS, re.compile(
+        r"(?<![\w.+/*-])((?:\+\d(?:[ .()-]{0,2}\d){8,14}"
+        r"|(?:001[ .-])?(?:\([2-9]\d\d\)[ .-]?\d{3}[ .-]\d{4}|[2-9]\d\d([ .-])\d{3}\2\d{4}))(?:x\d{1,5})?"
+        r"|(?<!\d[ .-])\(?0\d{1,4}\)?(?:[ .-]\d{2,4}){2,4})(?![\w/=*:-]|\.\d| ?\d)"
+    ), checks.phone),
+    Rule("PHONE", r"(?:phone|call|cell|mobile|messages? to|reach|answer|dial|text|fax|desk|office|home|work|tel"
+         r"|whatsapp|hotline|contact|number|registered)[^0-9]{0,30}[0-9][0-9 .()-]{5,16}[0-9]",
+         re.compile(
+        r"(?i)(?<![a-z])(?:(?:tele)?phone|call|calling|cell|mobile|messages? (?:to|at)|reach|answering|dial"
+        r"|text(?:ed)?|fax"
+        r"|desk|office|home|work|tel|whatsapp|hotline|contact|number|registered)(?: ?(?:number|no\.?|nr\.?|#))?"
+        r"(?:[ \t]{0,3}(?:[:=]|is|at|on|to|me|us|him|her|them|call|or|me at|us at|you at|me on|you on))?"
+        r"(?: (?:at|on|is|to))?\s{0,3}"
+        r"(\+?\(?\d{1,5}\)?(?:[ .-]?\(?\d{1,5}\)?){1,5}(?: ?(?:x|ext\.?) ?\d{1,5})?)(?![\w/:%$-]|[.,]\d)"
+    ), checks.spoken_phone),
+)  # fmt: skip
+
+_CAP = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)?"
+_TITLES = r"Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Doctor|Sir|Madam|Herr|Frau|Monsieur|Madame|Señor|Señora|Signor|Signora"
+
+_NO_NAMES = word_set(
+    """The A An My Your His Her Our Their It This That These Those Not No Yes I You He She We They Sir Madam
+    Customer User Team Support Hiring Valued All Everyone Friend Friends Colleague Colleagues Mr Mrs Ms Miss Dr
+    Prof Is In On At String None Null True False"""
+)
+
+LIFE_RULES: tuple[Rule, ...] = (
+    Rule("DATE_OF_BIRTH", r"born|dob|d\.o\.b|birth", re.compile(
+        r"(?i)(?<![a-z])(?:born(?: on| in)?|d\.?o\.?b\.?|dates?[ _]of[ _]birth|birth[ _]?dates?|birthday)"
+        r"[\"'\\]{0,3}[ \t]{0,3}(?:[:=(]|is|was|as|on|to|of)?(?: on)?[ \t]{0,3}[\"'\\]{0,3}"
+        rf"({DATE})(?![\w/-])"
+    )),
+    Rule("AGE", r"year|yr|y/?o\b|turn|aged?[^a-z]|when (?:s?he|they|i)|i'?m ", re.compile(
+        r"(?i)(?<![\w.])(\d{1,3})(?=(?: |-)?(?:years?|yrs?)[ -](?:old|of age)|(?: |-)?y/?o\b|-year-old)"
+        r"|\b(?:aged|turned|turns|turning|age(?: is|:| of)?) (\d{1,3})(?![\w%:/.-]\w|%)"
+        r"|\bwhen (?:s?he|they|I) (?:was|were) (\d{1,3})(?![\w:/%-])"
+    ), checks.age),
+    Rule("DATE", r"[0-9][-/.][0-9]|[0-9] ?(?:of )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+         r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z.]{0,7} [0-9]",
+         re.compile(rf"(?i)(?<![\w/.-])({DATE})(?![\w/-])")),
+    Rule("PERSON", r"\b(?:mr|mrs|ms|miss|mx|dr|prof|professor|doctor|herr|frau|monsieur|madame|sir|madam"
+                   r"|signora?|se.{1,2}ora?)\b",
+         re.compile(
+        rf"\b(?:(?i:{_TITLES}))\b\.?[ \t]{{1,2}}((?:{_CAP}|[A-Z]\.)(?:[ \t]{{1,2}}(?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})"
+    ), lambda text: text.rstrip(".") not in _NO_NAMES),
+    Rule("PERSON", r"name is |name's |is called |named |dear [^ ]|sincerely|regards|cheers|thanks", re.compile(
+        rf"(?:(?i:\bname(?: is|'s)| is called) (?!(?:[A-Z]+ )*[A-Z]+ ?:)({_CAP}(?: (?:{_CAP}"
+        rf"|[A-Z]\.?)(?![\w'])){{0,3}})"
+        rf"|(?i:\bnamed) ({_CAP} {_CAP}(?: {_CAP})?)"
+        rf"|\b[Dd]ear ({_CAP}(?: {_CAP}){{0,2}})(?=[,!:\n])"
+        rf"|\b(?i:sincerely|regards|cheers|thanks),?\s{{1,3}}({_CAP} {_CAP}(?: {_CAP})?)(?=\s*(?:$|\n)))"
+    ), lambda text: text.split()[0] not in _NO_NAMES),
+    Rule("PERSON", r"name[ \t]?:[ \t]", re.compile(
+        rf"(?im:^[ \t>*-]{{0,6}}(?:(?:full|first|last|patient|customer|passenger|contact) )?name[ \t]?:[ \t]{{1,3}})"
+        rf"({_CAP}(?:[ \t]{{1,2}}(?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})(?=[ \t]*(?:$|\n|,))"
+    ), lambda text: " " in text and text.split()[0] not in _NO_NAMES),
+    Rule("TITLE", r"\b(?:mr|mrs|ms|miss|mx|dr|prof)\b", re.compile(
+        r"(?<![\w.])((?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|MR|MRS)\b\.?)(?=[ \t]{1,2}[^\W\d_]{2})"
+    ), lambda text: text not in ("MS", "MR")),
+    Rule("URL", r"https?://|www\.", re.compile(r"(?i)\b((?:https?://|www\.)[^\s\"'<>)\]}]{3,2048}[^\s\"'<>)\]}.,;:!?])")),
+    Rule("DEVICE", r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]", re.compile(
+        r"(?<![\w:-])((?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})(?![\w:-])"
+    ), lambda text: any(char.isdigit() for char in text)),
+    Rule("PHOTO", "data:image/", re.compile(r"(data:image/[a-z+.-]{2,12};base64,[A-Za-z0-9+/=]{64,})")),
+)  # fmt: skip

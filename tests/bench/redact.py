@@ -1,0 +1,151 @@
+"""Redaction, measured: what is found, what is found wrongly, and how fast. One core, one run, JSON.
+
+`f2`: spans of labelled sentences, everything personal as one class, neighbours merged, IoU at least .9 (the idea of
+presidio-research's SpanEvaluator); `person_recall`: labelled persons covered to nine tenths; `keyed_recall`: values of
+personal keys in recorded tool runs that are gone after redaction; `mb_per_second`: over recordings, with and without
+the model. `python -m tests.bench.redact [--limit N] [--data FOLDER]`
+"""
+
+import argparse
+import gzip
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from streams.core.redact.filter import line_spans, redact_line
+from streams.core.redact.policy import NerRules, RedactionPolicy
+from streams.core.redact.pseudonyms import Pseudonyms
+from streams.core.redact.redactor import Redactor
+from streams.redaction import build_redactor
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+_BETWEEN = re.compile(r"[\s\W_]*")
+_KEYS = frozenset({"first_name", "last_name", "email", "dob", "address1", "address2", "zip", "user_id", "payment_id"})
+Span = tuple[int, int]
+
+
+def labelled(data: Path) -> Iterator[dict[str, Any]]:
+    """Labelled sentences."""
+    for path in sorted((data / "presidio-research").glob("*.gz")):
+        text = gzip.decompress(path.read_bytes()).decode()
+        yield from map(json.loads, text.splitlines()) if "jsonl" in path.name else json.loads(text)
+
+
+def merged(spans: list[Span], text: str) -> list[Span]:
+    """Neighbours made one."""
+    out: list[Span] = []
+    for start, end in sorted(spans):
+        if out and _BETWEEN.fullmatch(text, out[-1][1], start):
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return out
+
+
+def score(records: list[dict[str, Any]], redactor: Redactor) -> dict[str, float]:
+    """F2, precision, recall and the share of persons that are covered."""
+    hits = predicted = annotated = persons = covered = 0
+    for record in records:
+        text = record["full_text"]
+        mine = merged([(f.start, f.end) for f in line_spans(text, redactor)], text)
+        theirs = [(s["start_position"], s["end_position"]) for s in record["spans"]]
+        gold = merged(theirs, text)
+        predicted, annotated = predicted + len(mine), annotated + len(gold)
+        free = set(mine)
+        for start, end in gold:
+            match = next((m for m in free if _iou(m, (start, end)) >= 0.9), None)
+            if match is not None:
+                hits += 1
+                free.discard(match)
+        for span in record["spans"]:
+            if span["entity_type"] == "PERSON":
+                low, high = span["start_position"], span["end_position"]
+                seen = sum(max(0, min(high, end) - max(low, start)) for start, end in mine)
+                persons, covered = persons + 1, covered + (seen >= 0.9 * (high - low))
+    precision, recall = hits / max(1, predicted), hits / max(1, annotated)
+    f2 = 5 * precision * recall / max(1e-9, 4 * precision + recall)
+    return {
+        "f2": round(f2, 3), "precision": round(precision, 3), "recall": round(recall, 3),
+        "person_recall": round(covered / max(1, persons), 3),
+    }  # fmt: skip
+
+
+def keyed(data: Path, redactor: Redactor, limit: int) -> dict[str, float]:
+    """Share of values of personal keys that are nowhere in the redacted line."""
+    total = gone = 0
+    for line in lines(data / "tau-bench", limit):
+        values = {value for value in _values(json.loads(line)) if len(value) > 2}
+        redacted = redact_line(line, Pseudonyms(b"k" * 32, "bench"), redactor)
+        total += len(values)
+        gone += sum(not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", redacted) for value in values)
+    return {"values": total, "keyed_recall": round(gone / max(1, total), 4)}
+
+
+def speed(data: Path, redactor: Redactor, limit: int) -> dict[str, float]:
+    """MB of recordings per second of this process."""
+    found = {}
+    for folder in ("tau-bench", "tau2-bench", "mini-swe-agent"):
+        texts = list(lines(data / folder, limit))
+        began = time.process_time()
+        for text in texts:
+            redact_line(text, Pseudonyms(b"k" * 32, "bench"), redactor)
+        found[folder] = round(sum(map(len, texts)) / 1e6 / (time.process_time() - began), 3)
+    return found
+
+
+def lines(folder: Path, limit: int) -> Iterator[str]:
+    """The first lines of the recordings of a folder."""
+    left = limit
+    for path in sorted(folder.glob("*.gz")):
+        for line in gzip.decompress(path.read_bytes()).decode("utf-8", "replace").splitlines()[:left]:
+            yield line
+            left -= 1
+
+
+def _values(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _KEYS and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _values(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values(inner)
+    elif isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            yield from _values(json.loads(value))
+        except ValueError:
+            return
+
+
+def _iou(one: Span, other: Span) -> float:
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared / (max(one[1], other[1]) - min(one[0], other[0])) if shared > 0 else 0.0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--limit", type=int, default=60, help="lines of recordings and sentences, each")
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    records = list(labelled(options.data))[: options.limit * 15]
+    found: dict[str, object] = {}
+    for name, use in (("rules", "off"), ("with_model", "auto")):
+        few = options.limit if use == "off" else max(1, options.limit // 10)
+        redactor = build_redactor(RedactionPolicy(ner=NerRules(use=use)))  # type: ignore[arg-type]
+        found[name] = {
+            "version": redactor.version,
+            "labelled": score(records, redactor),
+            "recorded": keyed(options.data, redactor, options.limit),
+            "mb_per_second": speed(options.data, redactor, few),
+        }
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
