@@ -26,7 +26,8 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="tau-bench, tau2, mini-swe, swe-agent, claude-code, openai-messages, atif or otlp.",
+            help="tau-bench, tau2, mini-swe, swe-agent, claude-code, codex, openai-messages, atif, otlp, inspect, "
+            "toolbench, who-and-when, reflexion or llmunix.",
         ),
     ],
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs; .gz and .zst too.")],

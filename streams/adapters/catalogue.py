@@ -39,6 +39,7 @@ FORMATS: dict[str, Format] = {
         Format("otlp", "otlp", _JSON, "OpenTelemetry GenAI and OpenInference spans"),
         Format("toolbench", "toolbench", _JSON, "ToolBench (ToolLLM) search trees and training chats"),
         Format("who-and-when", "who_and_when", _JSON, "Who&When: failed runs of agent teams with attribution"),
+        Format("reflexion", "reflexion", (".txt", *_JSON), "Reflexion logs, programming runs and environment results"),
         Format("inspect", "inspect_ai", (".json", ".eval"), "Inspect AI eval logs"),
         Format("codex", "codex", (".jsonl", ".json"), "Codex CLI session rollouts"),
         Format("llmunix", "llmunix", (".md",), "LLMunix memory logs and execution traces in Markdown"),

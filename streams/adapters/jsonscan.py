@@ -45,7 +45,7 @@ def decode_json(raw: bytes) -> object:
         return msgspec.json.decode(raw)
     except RecursionError:
         raise NotJsonError("nested too deeply") from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
         return _repaired(json.loads(raw.decode("utf-8")))

@@ -420,6 +420,78 @@ def _llmunix_history(steps: int) -> bytes:
     return "\n".join(parts).encode()
 
 
+def _node(kind: str, description: str, children: list[Record] | None = None, **more: object) -> Record:
+    return {"node_type": kind, "description": description, "pruned": False, **more, "children": children or []}
+
+
+def _tool_node(name: str, arguments: str, observation: str, code: int, children: list[Record] | None = None) -> Record:
+    told = _node("Action Input", arguments, children, observation=observation, observation_code=code, pruned=code == 4)
+    return _node("Action", name, [told])
+
+
+def _toolbench(n: int, *, dead_end: bool = False) -> Record:
+    """A search whose way fails once before it answers; `dead_end` adds a branch that is given up."""
+    finish = '{"return_type": "give_answer", "final_answer": "Paris"}'
+    way = [_tool_node("Finish", finish, '{"response":"successfully giving the final answer."}', 3)]
+    if dead_end:
+        gave_up = '{"return_type": "give_up_and_restart"}'
+        way.insert(0, _tool_node("Finish", gave_up, '{"response":"chose to give up and restart"}', 4))
+    found = _tool_node("find_for_maps", '{"q": "x"}', '{"error": "", "response": "[1]"}', 0, way)
+    failed = _tool_node(
+        "find_for_maps", "{}", '{"error": "no q", "response": ""}', 11, [_node("Thought", "Hm.", [found])]
+    )
+    return {
+        "win": True,
+        "tree": {"size": 9, "max_length": 9, "tree": _node("Action Input", "", [failed])},
+        "answer_generation": {
+            "valid_data": True,
+            "query_count": 3,
+            "total_tokens": 100,
+            "final_answer": finish,
+            "finish_type": "give_answer",
+            "function": [{"name": "find_for_maps", "parameters": {"type": "object"}}],
+            "query": f"Where is the tower of request {n}?",
+        },
+    }
+
+
+def _who_and_when(n: int) -> Record:
+    def says(name: str, content: str, role: str = "user") -> Record:
+        return {"content": content, "role": role, "name": name}
+
+    return {
+        "is_correct": False,
+        "question": f"What is {n} + 1?",
+        "question_ID": f"q-{n}",
+        "level": "1",
+        "ground_truth": str(n + 1),
+        "history": [
+            says("Math_Expert", "Let us compute.", "assistant"),
+            says("Code_Expert", f"Run this:\n```python\nprint({n} + 2)\n```"),
+            says("Computer_terminal", f"exitcode: 0 (execution succeeded)\nCode output: {n + 2}"),
+            says("Code_Expert", "Again:\n```python\nprint(\n```"),
+            says("Computer_terminal", "exitcode: 1 (execution failed)\nCode output: SyntaxError"),
+            says("Math_Expert", "TERMINATE", "assistant"),
+        ],
+        "mistake_agent": "Code_Expert",
+        "mistake_step": "1",
+        "mistake_reason": "It adds 2.",
+        "system_prompt": {"Math_Expert": "## Your role", "Code_Expert": "You write code."},
+    }
+
+
+def _reflexion_log(runs: int) -> bytes:
+    parts = ["\n########################################\nBEGIN TRIAL 1\nTrial summary: Correct: 1, Incorrect: 0\n"]
+    parts.append("#######################################\n------------- BEGIN CORRECT AGENTS -------------\n\n")
+    parts += [
+        f"Question: Who built tower {n}?\nThought 1: I search.\nAction 1: Search[Tower {n}]\n"
+        f"Observation 1: Could not find [Tower {n}]. Similar: []\nThought 2: A guess.\nAction 2: Finish[Eve]\n"
+        f"Observation 2: Answer is CORRECT\nCorrect answer: Eve\n\n"
+        for n in range(runs)
+    ]
+    return "".join(parts).encode()
+
+
 def _lines(make: Callable[[int], object], runs: int) -> bytes:
     return b"".join(json.dumps(make(n)).encode() + b"\n" for n in range(runs))
 
@@ -451,4 +523,15 @@ SAMPLES = (
     Sample("codex", "rollout-2026.jsonl", _codex, streams=False),
     Sample("codex", "rollout-2025.json", _codex_document, runs=lambda _: 1),
     Sample("llmunix", "history.md", _llmunix_history, runs=lambda _: 1, streams=False),
+    Sample("toolbench", "10_ChatGPT_DFS_woFilter_w2.jsonl", lambda n: _lines(_toolbench, n)),
+    Sample("toolbench", "answers.json", lambda n: _array(_toolbench, n, 1)),
+    Sample(
+        "toolbench",
+        "branches.jsonl",
+        lambda n: _lines(lambda k: _toolbench(k, dead_end=True), n),
+        runs=lambda n: 2 * n,
+    ),
+    Sample("who-and-when", "runs.jsonl", lambda n: _lines(_who_and_when, n)),
+    Sample("who-and-when", "runs.json", lambda n: _array(_who_and_when, n, 4)),
+    Sample("reflexion", "100_questions_5_trials.txt", _reflexion_log),
 )

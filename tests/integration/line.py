@@ -26,6 +26,7 @@ from tests.integration.world import Ledger, World
 ROOT = Path(__file__).parents[2]
 ALONE = ROOT / "tests" / "policies" / "alone.toml"
 """A decision depends on its trace alone, so the checker knows each."""
+RULES = ROOT / "tests" / "policies" / "rules.toml"
 QUICK: Mapping[str, Any] = {
     "kafka": {"partitions": 2, "session_timeout_seconds": 6},
     "assemble": {"quiet_seconds": 0.6, "idle_seconds": 4},
@@ -107,7 +108,7 @@ def quick_settings(home: Path, port_base: int, name: str, storage: Mapping[str, 
     sections = {key: dict(values) for key, values in QUICK.items()}
     sections["redis"] = {"key_prefix": name}
     sections["storage"] = dict(storage)
-    return load_settings(home=home, port_base=port_base, policy=ALONE, **sections)
+    return load_settings(home=home, port_base=port_base, policy=ALONE, redaction=RULES, **sections)
 
 
 def fresh_topics(settings: Settings) -> None:

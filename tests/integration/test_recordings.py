@@ -22,6 +22,12 @@ RECORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("claude-code", ("claude-code-transcripts/*.jsonl", "claude-code-log/*.jsonl")),
     ("atif", ("atif-harbor/*.json",)),
     ("otlp", ("otel-genai-strands-evals/*spans.json",)),
+    ("codex", ("otel-genai-strands-evals/codex*.json",)),
+    ("inspect", ("inspect-ai-logs/*.json.gz",)),
+    ("toolbench", ("toolbench/answer/*.json.gz",)),
+    ("who-and-when", ("who-and-when/*.jsonl.gz",)),
+    ("reflexion", ("reflexion/*.gz",)),
+    ("llmunix", ("llmunix/traces/*.md",)),
 )
 
 

@@ -185,3 +185,9 @@ def test_no_bytes_raise(tmp_path_factory: pytest.TempPathFactory, content: str, 
     folder = tmp_path_factory.mktemp("bytes")
     read(folder, content, name, inside=("a",))
     read_fields(RecordingFile(folder / name), ("a",))
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"\xb3"}', b"\xff", b'["\xed\xa0\x80"]'])
+def test_bytes_that_are_no_utf_8_are_no_json(raw: bytes) -> None:
+    with pytest.raises(jsonscan.NotJsonError, match="UTF-8"):
+        jsonscan.decode_json(raw)

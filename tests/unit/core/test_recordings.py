@@ -26,6 +26,11 @@ SOURCES = [
     ("claude-code", "claude-code-transcripts", "*.jsonl"),
     ("swe-agent", "swe-agent", "*.traj.gz"),
     ("atif", "atif-harbor", "*.json"),
+    ("inspect", "inspect-ai-logs", "*.json.gz"),
+    ("codex", "otel-genai-strands-evals", "codex*.json"),
+    ("toolbench", "toolbench/answer", "*.json.gz"),
+    ("who-and-when", "who-and-when", "*.jsonl.gz"),
+    ("reflexion", "reflexion", "*.gz"),
 ]
 
 pytestmark = pytest.mark.recordings
@@ -57,8 +62,10 @@ def test_examples_of_recorded_runs_are_valid_chats(format_name: str, folder: str
     for trace in recorded(format_name, folder, pattern):
         arguments = written.setdefault(trace.trace_id, set())
         for event in trace.events:
-            if event.model_called and event.model_called.output:
-                arguments |= {call.arguments_json for call in event.model_called.output.tool_calls}
+            if event.model_called:
+                said = [*event.model_called.input_messages]
+                said += [event.model_called.output] if event.model_called.output else []
+                arguments |= {call.arguments_json for message in said for call in message.tool_calls}
             if event.tool_called:
                 arguments.add(event.tool_called.parameters_json)
         curated = curate(trace, ANYTHING)
