@@ -42,6 +42,8 @@ def render(explanation: Explanation) -> Group:
     parts: list[Any] = [f"[bold]{explanation.headline}[/bold]"]
     for section in explanation.sections:
         grid = Table(title=section.title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        for _ in range(4):
+            grid.add_column(overflow="fold")  # ids are to be copied: never cut
         for line in section.lines:
             mark = "" if line.ok is None else ("[green]ok[/green]" if line.ok else "[red]no[/red]")
             grid.add_row(line.label, line.value, line.asked, mark)

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.records import Signal, Verdict
 from streams.core.gates import GateFacts, failed_gates, for_error_training
+from streams.core.near_duplicates.records import ESTIMATE_MARGIN
 from streams.core.policy import Policy
 from streams.core.reasons import in_order, verdict_of
 from streams.core.score import contradicted, judged_outcome, values_of
@@ -121,7 +122,8 @@ def _beyond_gates(stored: StoredDecision, values: dict[str, float | None], polic
     rules = policy.near_duplicates
     novelty = values.get("novelty")
     if rules.enabled:
-        if stored.duplicate_of is not None and (novelty is None or 1 - novelty >= rules.min_similarity):
+        likeness = 1.0 if novelty is None else 1 - novelty
+        if stored.verdict == "duplicate" and likeness >= rules.min_similarity - ESTIMATE_MARGIN:
             kept.add("near_duplicate")
         if rules.scenario_cap and "scenario_cap_reached" in stored.reasons:
             kept.add("scenario_cap_reached")

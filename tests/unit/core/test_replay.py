@@ -64,6 +64,9 @@ def test_a_near_duplicate_stays_one_while_the_policy_asks_for_as_little_likeness
         signals=(*(s for s in GOOD.signals if s.name != "novelty"), Signal(name="novelty", version=1, value=0.1)),
     )
     assert redecide(twin, POLICY).verdict == "duplicate"
+    # Estimates a little below the limit count too, when curating as when looking back.
+    just_below = (*twin.signals[:-1], Signal(name="novelty", version=1, value=0.23))
+    assert not redecide(msgspec.structs.replace(twin, signals=just_below), POLICY).changed
     assert redecide(twin, Policy(near_duplicates=NearDuplicateRules(min_similarity=0.95))).verdict == "accepted"
     assert redecide(twin, Policy(near_duplicates=NearDuplicateRules(enabled=False))).verdict == "accepted"
     dull = Policy(near_duplicates=NearDuplicateRules(min_similarity=0.95), gates=Gates(min_novelty=0.3))
