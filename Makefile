@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PROJECTS := $(wildcard pyproject.toml producer/pyproject.toml)
 SEED ?= 1
 ROUNDS ?= 5
+# Test files run in so many processes at once: most of them wait for servers.
+WORKERS ?= 2
 # Further arguments for pytest (`make test ARGS="-k stack"`) and for `tdc bench`.
 ARGS ?=
 
@@ -54,7 +56,7 @@ demo: setup
 	@$(BIN)/tdc demo
 
 test: setup
-	@$(BIN)/python -m pytest -m "not bench and not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -m "not bench and not chaos" -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup
 	@$(BIN)/ruff check .
