@@ -16,10 +16,10 @@ from itertools import groupby
 import msgspec
 import pyarrow as pa
 
+from schemas.chat_text import message_text, messages_text, tools_text
 from schemas.conversation import conversation
 from schemas.records import Event, Message
 from schemas.steps import tool_definitions
-from sinks.packages.chat_json import message_text, messages_text, same_turn, tools_text
 from sinks.packages.engine import Engine
 from sinks.packages.kinds import PAIR_TYPE
 from sinks.packages.snapshot import Snapshot
@@ -114,7 +114,7 @@ def parting(one: Sequence[Message], other: Sequence[Message]) -> int | None:
     """How many messages two chats share before they part at a turn of the agent; None where they part elsewhere."""
     shared = 0
     for mine, theirs in zip(one, other, strict=False):
-        if not same_turn(mine, theirs):
+        if not _same_turn(mine, theirs):
             break
         shared += 1
     if shared in (len(one), len(other)):
@@ -201,3 +201,15 @@ def _row(pair: Pair) -> dict[str, object]:
         "source_offsets": chosen.offsets,
         "created_at": chosen.closed_at,
     }
+
+
+def _same_turn(one: Message, other: Message) -> bool:
+    """Whether two messages say the same. Ids of calls are made up anew in each run, so they do not count."""
+    return (
+        one.role == other.role
+        and one.content == other.content
+        and one.reasoning == other.reasoning
+        and one.name == other.name
+        and [(call.name, call.arguments_json) for call in one.tool_calls]
+        == [(call.name, call.arguments_json) for call in other.tool_calls]
+    )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import PermanentError, UsageError
 from streams.core.redact.finding import Finding
-from streams.core.redact.words import ORDINARY
+from streams.core.redact.words import ORDINARY, TECHNICAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,7 +192,13 @@ def _plausible(finding: Finding, text: str) -> bool:
     value = text[finding.start : finding.end]
     wanted = _MIN_DIGITS.get(finding.kind)
     if wanted is not None:
-        return sum(char.isdigit() for char in value) >= wanted
+        # To the model every long number is somebody's; a word before it must say so.
+        cue = _CUES[finding.kind].search(text, max(0, finding.start - _CUE_CHARS), finding.start)
+        return sum(char.isdigit() for char in value) >= wanted and cue is not None
+    if finding.kind == "EMAIL":
+        return "@" in value
+    if finding.kind == "PERSON" and not _maybe_person(value, text):
+        return False
     if finding.kind in _IN_WORDS:
         letters = sum(char.isalpha() for char in value)
         joined = (
@@ -203,6 +209,28 @@ def _plausible(finding: Finding, text: str) -> bool:
     return any(char.isalnum() for char in value)
 
 
+def _maybe_person(value: str, text: str) -> bool:
+    """No word of programs, and in lower case only where nothing in the text has capitals: "I ran pytest" is no name."""
+    words = [word.lower() for word in _WORD.findall(value)]
+    if all(word in TECHNICAL for word in words) or _IN_PROGRAMS.search(value):
+        return False
+    return not value.islower() or len(words) > 1 or not _CAPITAL_INSIDE.search(text)
+
+
+_IN_PROGRAMS = re.compile(r"[_`=]|\w\.[a-z]")
+_CUE_CHARS = 60
+_CUES = {
+    kind: re.compile(rf"(?i)\b(?:{words})")
+    for kind, words in {
+        "PHONE": "phone|call|cell|mobile|tel|fax|dial|text|whatsapp|contact|reach|number|message|desk|office|home",
+        "NATIONAL_ID": r"ssn|social|tax|national|identi|id (?:number|card|no|is)|insurance number|nhs|citizen",
+        "ACCOUNT": "account|acct|bank|routing|sort code|transfer|iban|swift",
+        "PASSPORT": "passport",
+        "DRIVER_LICENSE": r"licen[cs]e (?:number|no|is|id|#)|driv(?:er|ing)",
+        "ZIP": r"(?:zip|postal|postcode|plz|address|street|st|road|rd|avenue|ave|suite|apt|box|lives?|living|ship)\b",
+    }.items()
+}
+_CAPITAL_INSIDE = re.compile(r"(?<![\w.!?] )(?<!^)(?<!\n)\b[A-Z][a-z]|^[A-Z]|[.!?]\s+[A-Z]")
 _JOINS = frozenset("_/@\\<:$#")
 _JOINS_AFTER = frozenset("_/@\\(=")
 _CODE_NAME = re.compile(

@@ -21,9 +21,9 @@ Keys of Redis, all under one hash tag, so that one script may touch them:
     <window>:tasks, :twins    task -> its slowest run; run -> summary
     exact:<window>            hash of a canonical form -> trace
 
-In a Redis Cluster the index therefore lives on one shard: some 20,000 claims a second of a core, and about 660 bytes each. Where
-that is not enough, give each group of scenarios an index of its own (another `name`); traces of different scenarios
-are then no longer compared.
+In a Redis Cluster the index therefore lives on one shard: some 20,000 claims a second of a core, and about 660 bytes
+each. Where that is not enough, give each group of scenarios an index of its own (another `name`); traces of different
+scenarios are then no longer compared.
 """
 
 from collections.abc import Sequence

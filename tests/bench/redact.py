@@ -3,13 +3,16 @@
 `f2`: spans of labelled sentences, everything personal as one class, neighbours merged, IoU at least .9 (the idea of
 presidio-research's SpanEvaluator); `person_recall`: labelled persons covered to nine tenths; `keyed_recall`: values of
 personal keys in recorded tool runs that are gone after redaction; `mb_per_second`: over recordings, with and without
-the model. `python -m tests.bench.redact [--limit N] [--data FOLDER]`
+the model. With `--scorer-python PATH`, an interpreter that has presidio-evaluator and a small English model of spaCy,
+presidio-research's own SpanEvaluator scores the same spans, and those of vanilla Presidio beside them.
+`python -m tests.bench.redact [--limit N] [--data FOLDER] [--scorer-python PATH]`
 """
 
 import argparse
 import gzip
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,7 @@ from streams.core.redact.policy import NerRules, RedactionPolicy
 from streams.core.redact.pseudonyms import Pseudonyms
 from streams.core.redact.redactor import Redactor
 from streams.redaction import build_redactor
+from tests.bench._unseen import unseen
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 _BETWEEN = re.compile(r"[\s\W_]*")
@@ -71,6 +75,28 @@ def score(records: list[dict[str, Any]], redactor: Redactor) -> dict[str, float]
         "f2": round(f2, 3), "precision": round(precision, 3), "recall": round(recall, 3),
         "person_recall": round(covered / max(1, persons), 3),
     }  # fmt: skip
+
+
+def scored_by_others(python: Path | None, records: list[dict[str, Any]], redactors: dict[str, Redactor]) -> object:
+    """Scores of presidio-research's own evaluator, ours and vanilla Presidio's; a word where it cannot run."""
+    if python is None or not python.exists():
+        return "skipped: --scorer-python names no interpreter with presidio-evaluator"
+    lines_in = [
+        json.dumps({
+            "text": record["full_text"],
+            "gold": [[s["start_position"], s["end_position"], s["entity_type"]] for s in record["spans"]],
+            "predicted": {
+                name: [[f.start, f.end, f.kind] for f in line_spans(record["full_text"], redactor)]
+                for name, redactor in redactors.items()
+            },
+        })
+        for record in records
+    ]  # fmt: skip
+    script = Path(__file__).with_name("_scorer.py")
+    done = subprocess.run(
+        [python, script, "--presidio"], input="\n".join(lines_in), capture_output=True, text=True, check=False
+    )
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else f"failed: {done.stderr[-300:]}"
 
 
 def keyed(data: Path, redactor: Redactor, limit: int) -> dict[str, float]:
@@ -132,18 +158,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=60, help="lines of recordings and sentences, each")
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--scorer-python", type=Path, help="interpreter with presidio-evaluator")
     options = parser.parse_args()
     records = list(labelled(options.data))[: options.limit * 15]
     found: dict[str, object] = {}
+    redactors: dict[str, Redactor] = {}
     for name, use in (("rules", "off"), ("with_model", "auto")):
         few = options.limit if use == "off" else max(1, options.limit // 10)
-        redactor = build_redactor(RedactionPolicy(ner=NerRules(use=use)))  # type: ignore[arg-type]
+        redactor = redactors[name] = build_redactor(RedactionPolicy(ner=NerRules(use=use)))  # type: ignore[arg-type]
         found[name] = {
             "version": redactor.version,
             "labelled": score(records, redactor),
+            "unseen": score(unseen(options.limit * 10), redactor),
             "recorded": keyed(options.data, redactor, options.limit),
             "mb_per_second": speed(options.data, redactor, few),
         }
+    found["span_evaluator"] = scored_by_others(options.scorer_python, records, redactors)
     print(json.dumps(found, indent=2))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from ops.stack import UnavailableError, down, endpoints, up
 from ops.stack.versions import S3_BUCKET
-from tests.integration.line import Line, free_port_base, fresh_topics, quick_settings, registered
+from tests.integration.line import Line, fresh_topics, quick_settings, registered
+from tests.integration.ports import free_port_base
 
 _numbers = itertools.count(1)
 

@@ -1,7 +1,6 @@
 """One real stack for all tests of the whole line, and a clean slate for each of them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -141,21 +140,3 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
-
-
-def free_port_base() -> int:
-    """A base with all ports of a stack free, below those that the system gives to clients."""
-    for base in range(10_200 + os.getpid() % 300 * 40, 32_000, 40):
-        if all(_free(port) for port in range(base, base + 14)):
-            return base
-    raise AssertionError("no free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -9,7 +9,8 @@ import requests
 
 from ops.supervisor import settings_environment
 from streams.runtime import EXIT_STALLED
-from tests.integration.line import ROOT, Line, free_port_base, wait_for
+from tests.integration.line import ROOT, Line, wait_for
+from tests.integration.ports import free_port_base
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

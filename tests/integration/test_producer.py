@@ -8,7 +8,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -29,12 +28,12 @@ from ops.stack import down, endpoints, start_part, status, up
 from schemas.codec import SchemaId, WriterSchema, decode_events, validate_event
 from schemas.contracts import parsed_schema, registered_schema, topic_contracts
 from schemas.records import Event
+from tests.integration.ports import free_port_base
 from training_data_producer import Producer
 
 pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PORTS_OF_A_STACK = 12
 
 
 @dataclass(frozen=True)
@@ -106,17 +105,6 @@ class Destination:
 class OurSchema:
     def writer_schema(self, schema_id: SchemaId) -> WriterSchema:
         return WriterSchema(record="EventBatch", schema=parsed_schema("EventBatch"), is_ours=True)
-
-
-def free_port_base() -> int:
-    def free(port: int) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) != 0
-
-    for base in range(21000 + os.getpid() % 300 * 20, 29000, 20):
-        if all(free(port) for port in range(base, base + PORTS_OF_A_STACK)):
-            return base
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,12 @@ from schemas.registry import RegistryClient
 from schemas.settings import KafkaSettings, Settings, SinkSettings, StorageSettings
 from sinks.consumer import SinkProgress, _Runner, run_sink
 from sinks.query import query, resume_points, stored_counts, through
+from tests.integration.ports import free_port_base
 from tests.unit.sinks.driving import Record, stored, topic_of
 from tests.unit.sinks.samples import decision, example, pattern, trace
 
 pytestmark = pytest.mark.integration
 
-PORT_BASE = 23_100
 PARTITIONS = 2
 ROOT = Path(__file__).parents[2]
 PROCESS = """
@@ -47,10 +47,15 @@ run_sink(settings, RegistryClient.from_settings(settings), stop, lambda p: print
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def port_base() -> int:
+    return free_port_base()
+
+
+@pytest.fixture(scope="module")
+def home(port_base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("sink-stack")
     try:
-        up(place, PORT_BASE)
+        up(place, port_base)
     except UnavailableError as error:
         pytest.skip(f"no stack on this machine: {error}")
     try:
@@ -122,10 +127,10 @@ def _plain(value: object) -> str:
 
 
 @pytest.fixture
-def world(home: Path) -> Iterator[World]:
+def world(home: Path, port_base: int) -> Iterator[World]:
     settings = Settings(
         home=home,
-        port_base=PORT_BASE,
+        port_base=port_base,
         kafka=KafkaSettings.model_validate({"session_timeout_seconds": 6}),
         sink=SinkSettings.model_validate({"flush_seconds": 0.3, "compact_every_commits": 5}),
     )

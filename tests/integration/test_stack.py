@@ -47,6 +47,7 @@ from ops.stack.processes import Identity
 from ops.stack.redis import Redis as RedisPart
 from ops.stack.state import load
 from ops.stack.versions import MESSAGE_MAX_BYTES
+from tests.integration.ports import free_port_base
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,15 +55,7 @@ if TYPE_CHECKING:
 # The first start on a machine downloads 165 MB and builds the object store.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-PORTS_OF_A_STACK = 12
 SCHEMA = {"type": "record", "name": "Probe", "fields": [{"name": "x", "type": "string"}]}
-
-
-def free_port_base() -> int:
-    for base in range(30000 + os.getpid() % 500 * 20, 60000, 20):
-        if all(processes.port_is_free(port) for port in range(base, base + PORTS_OF_A_STACK)):
-            return base
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import re
 
 from streams.core.redact.finding import Finding
-from streams.core.redact.words import ORDINARY
+from streams.core.redact.places import STREET_WORDS
+from streams.core.redact.words import ORDINARY, TECHNICAL
 
 PLACES = frozenset({"ADDRESS", "ZIP", "LOCATION"})
 _WORD_GAP = re.compile(
@@ -21,6 +22,17 @@ _CITY_AFTER = re.compile(
     r"[\s,]{1,3}(?:\?{1,4} )?[^\W\d_a-z][\w'’-]*(?:[ -][\w'’-]{1,20}){0,3}\s{0,2},\s{0,2}(?:[A-Z]{2}"
     r"|nan)(?:,?\s{1,2}\d{4,6})?(?!\w)"
 )
+_UNITS = re.compile(
+    r"(?i)(?:[\s,]*(?:(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot"
+    r"|step|run|line|page)\b\.? ?)?"
+    r"#?[a-z]?-?\d{1,6}[a-z]?)+"
+)
+_STREETS = re.sub(r"\|(?:Way|Close|View)\b", "", STREET_WORDS)
+_KNOWN_SHAPE = re.compile(
+    rf"(?i)\d (?:[^\W\d_][\w'’.-]* ){{1,4}}(?:{_STREETS})"
+    r"\b|\b(?:corner of|box|psc|[adf]po|apt|apartment)\b|stra(?:ß|ss)e"
+)
+_NAME_WORD = re.compile(r"(?<![\w=<>/`'-])[^\W\d_a-z][^\W\d_A-Z]['’\w-]*")
 _MORE_NAME = re.compile(r"[ \t](?:[A-Z]\.?[ \t]|[a-z]\.?[ \t](?=[a-z]))?([^\W\d_][\w'’-]+)(?![\w@])")
 _NAME_GAP = re.compile(
     r"[ \t]{1,2}(?:[A-Z]\.?[ \t]{1,2})?(?:(?:de|la|van|von|der|den|del|da|dos|di|bin|al|el|le)[ \t])*"
@@ -48,13 +60,15 @@ def joined(text: str, findings: list[Finding]) -> list[Finding]:
 
 
 def _is_address(value: str) -> bool:
-    """Words and a number, or words of which one names a kind of street: a number alone is anything."""
-    if not any(char.isalpha() for char in value):
+    """Words and a number, of which one is written like a name or names a kind of street: "run 12" does not, and a flat
+    alone ("suite 3") is a suite of tests as often."""
+    if " " not in value.strip() or value.startswith("-") or "=" in value or _UNITS.fullmatch(value):
         return False
-    return (
-        " " in value.strip()
-        and (any(char.isdigit() for char in value) or value[:1].isupper())
-        and not value.startswith("-")
+    if _KNOWN_SHAPE.search(value):
+        return True
+    words = _NAME_WORD.findall(value)
+    return any(word.lower() not in ORDINARY and word.lower() not in TECHNICAL for word in words) and (
+        any(char.isdigit() for char in value) or len(words) > 1
     )
 
 

@@ -60,7 +60,7 @@ def phone(text: str) -> bool:
     if text.startswith("+1"):
         return len(digits) == 11 and digits[1] in "23456789"
     if text.startswith("+"):
-        return 9 <= len(digits) <= 15 and not digits.startswith("999") and not _DATE.match(text, 1)
+        return 9 <= len(digits) <= 15 and not digits.startswith(("999", "0")) and not _DATE.match(text, 1)
     if text.lstrip("(").startswith("0") and not text.startswith("001"):
         # National numbers with their leading 0. Bytes in hexadecimal and dates look much alike.
         pairs = _PAIRS.fullmatch(text)

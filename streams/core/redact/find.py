@@ -21,6 +21,8 @@ _PLAIN_ID = re.compile(
 _TELLING = re.compile(r"(?i)key|token|secret|passw|auth|credential|bearer")
 _LONG_TEXT, _KNOWN_TEXTS = 400, 20_000
 _BEFORE, _AFTER = 120, 40
+_WHOLE_WORD_DOT = re.compile(r"[^\W\d_]{5}\.$|[^\W\d_]{4}\.$(?<!Blvd\.)(?<!Pkwy\.)(?<!Cres\.)")
+"""Ends a sentence, where "St." is an abbreviation."""
 _TRIMMED = frozenset({"ORGANIZATION", "LOCATION", "PERSON"})
 
 
@@ -99,7 +101,9 @@ class Finder:
             start, end = match.span(match.lastindex or 0) if match.re.groups == 1 else _first_span(match)
             if not rule.accept(text[start:end]) or taken.find(1, start, end) >= 0:
                 continue
-            if text[end - 1] in ".," and rule.kind in _TRIMMED:
+            if (text[end - 1] in ".," and rule.kind in _TRIMMED) or (
+                rule.kind == "ADDRESS" and _WHOLE_WORD_DOT.search(text, start, end)
+            ):
                 end -= 1
             taken[start:end] = b"\x01" * (end - start)
             found.append(Finding(rule.kind, start, end))

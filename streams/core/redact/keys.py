@@ -206,7 +206,10 @@ def _login(text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    return sum(char.isdigit() for char in text) >= 7 and len(text) <= 40
+    digits = checks.digits_of(text)
+    # What begins so is a pseudonym already.
+    few_letters = sum(map(str.isalpha, text)) <= 4
+    return len(digits) >= 7 and few_letters and len(text) <= 40 and not digits.startswith(("000", "999"))
 
 
 def _zip(text: str) -> bool:

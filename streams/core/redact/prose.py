@@ -27,6 +27,12 @@ _CODE = re.compile(
     r"public|private|static|#include|SELECT|INSERT|UPDATE)\b.*[:;(){}=]|^[+\-@]{1,3} |^\s*[$>#]\s|\|\s.*\|"
     r"|^\s*[\w.-]+/[\w./-]+\s*$"
 )
+_OUTPUT_LINE = re.compile(
+    r"(?m)^\s*(?:\d+[-:\t|]|\d+\s{2,}|[\w./-]+\.\w{1,5}[:(]\d+|[-dlrwxst]{10}\b|[-+@#$>%]{1,4} ?\S|at [\w.$]+\("
+    r"|File \"|"
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b|[\w.]+ = |self\.|npm |E  ).*$"
+)
+"""Lines that programs write or are made of: numbered listings, logs, stack traces, listings of files, assignments."""
 _ENDS = re.compile(r"[.!?]['\")\]]*\s+(?=[^\W\d_a-z\"'(])|\n\s*\n")
 
 
@@ -68,7 +74,10 @@ def worth_reading(sentence: str) -> bool:
         first = False
     if not found and not _ANNOUNCED.search(sentence):
         return False
-    return not _CODE.search(sentence)
+    if _CODE.search(sentence):
+        return False
+    lines = sentence.count("\n") + 1
+    return sum(1 for _ in _OUTPUT_LINE.finditer(sentence)) * 3 < lines
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ import re
 
 from streams.core.redact.places import COUNTRIES, NATIONALITIES, STREET_ENDINGS, STREET_STARTS, STREET_WORDS
 from streams.core.redact.rule import Rule
-from streams.core.redact.words import ORDINARY
+from streams.core.redact.words import ORDINARY, TECHNICAL, word_set
 
 _CAP = r"[^\W\d_a-z][\w'’.-]{0,30}"
 _WORD = r"[^\W\d_a-z][\w'’-]{0,30}"
@@ -21,7 +21,15 @@ _TAIL = (
     rf"(?:[,\s]{{1,3}}(?i:{UNIT}))?"
     rf"(?:,?\s{{1,3}}(?:{_CAP}[ ]?){{1,3}},?\s{{1,2}}(?:{STATES})\b(?:,?\s{{1,2}}\d{{5}}(?:-\d{{4}})?\b)?)?"
 )
+_COUNTING = word_set("in is are of and or to with the for at by ran has was from free failed passed took")
 _UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}"
+
+
+def _street_before_unit(text: str) -> bool:
+    """No sentence that counts things: "12 tests in suite 3"."""
+    lower = re.findall(r"(?<![\w'’-])[a-zß-öø-ÿ]{2,}", text)
+    return not any(word in TECHNICAL or word in _COUNTING for word in lower)
+
 
 PLACE_RULES: tuple[Rule, ...] = (
     # 12 Oak Street, Apt 4, Springfield, IL 62704
@@ -35,7 +43,7 @@ PLACE_RULES: tuple[Rule, ...] = (
         rf"(?<![\w.$€£#/-])((?:{_NUMBER} ){{1,2}}(?:[^\W\d_][\w'’.-]{{0,30}} ){{0,4}}"
         rf"(?:[^\W\d_][\w'’.-]{{0,30}}|\d{{1,5}}[A-Za-z]?\.?)"
         rf",?\s{{1,3}}(?:\?{{1,4}} )?(?i:{UNIT})(?:,?\s{{1,3}}(?i:{UNIT}))?)(?!\w)"
-    )),
+    ), _street_before_unit),
     # Hauptstraße 12a, 10115 Berlin
     Rule("ADDRESS", r"(?:stra.{1,2}e|str\.|gasse|weg|platz|all.{1,2}e?|ufer|damm|laan|straat|plein|gracht"
                     r"|kade|dreef|gade|vej"

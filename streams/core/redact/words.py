@@ -42,6 +42,25 @@ ORDINARY = word_set(
 )
 """Words that begin sentences of people and agents and name nobody; also months, weekdays and words of trades."""
 
+TECHNICAL = word_set(
+    """agents api app array assert async bash batch bigquery boolean branch browser build builds bytes cache cargo
+    celery chars claude clippy class client cluster commit commits config conda connected console container cron
+    css csv cursor database debian debug deploy dict django docker dtype edit enum env epoch eslint exit explore
+    express fail failed fails fastapi fedora file files flake8 flask float flush folder frame function git
+    github gitignore gitlab glob golang gradle grep gpt handler head hook host http import index info init int
+    java javascript jest job jobs json jupyter kafka kernel keras kubernetes lambda lib library lines linux list
+    localhost log logger logs loop main make makefile marshmallow math maven merge method metrics migration mock
+    model module mypy naive namespace nginx node noop npm null numpy object opus output package packages pandas
+    param parameters parser passed patch path pep pip pipeline pixels port postgres process prompt pydantic
+    pydicom pylint pytest python pytorch query queue rabbitmq react redis refactor regex release render repo
+    request response retry rollback ruby ruff runs rust schema script scipy seconds sed server session setup
+    shell socket sonnet spark sql sqlite sqlfluff stack stage state stderr stdin stdout step steps str string
+    suite table tail task tasks tensor test tests thread threads token tokens tomcat traceback tuple typescript
+    ubuntu unit unittest utf uuid validator variable version vite webpack windows worker workers world yaml yarn
+    zookeeper goto git-lfs opencode alphabet"""
+)
+"""Words of programs and their output: never a person's name or a street on their own."""
+
 NOT_ALONE = word_set(
     """will may summer rose grace mark bill frank art young brown green price king long day hope faith joy april
     june august autumn dawn eve iris ivy jade lily olive pearl ruby sky star stone wood woods rich gene jack pat

@@ -1,0 +1,69 @@
+"""What holds for every input: output parses, nothing found stays, the same key gives the same, once is enough."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import ToolCalled, UserMessage
+from streams.core.redact.filter import redact_line
+from streams.core.redact.pseudonyms import Pseudonyms
+from streams.core.redact.redactor import RULES_ALONE
+from tests.unit.streams.redact.samples import AWS, GITHUB, KEY, params, redacted
+
+VALUES = (
+    "ottokar.vonderau@example.com", "4111 1111 1111 1111", "+49 30 5550 1234", "123-45-6789", "203.0.113.7",
+    "DE89370400440532013000", GITHUB, AWS, "12 Oak Street, Springfield, IL 62704",
+)  # fmt: skip
+words = st.text(st.characters(codec="utf-8"), max_size=12)
+personal = st.sampled_from(VALUES)
+leaves = st.one_of(words, personal, st.tuples(words, personal, words).map(" ".join), st.integers(), st.booleans())
+documents = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(words, personal, st.sampled_from(["email", "phone", "note"])), inner, max_size=3),
+        inner.map(json.dumps),
+    ),
+    max_leaves=8,
+).map(json.dumps)
+NAMES = Pseudonyms(KEY, "laws")
+
+
+@settings(max_examples=80, deadline=None)
+@given(documents)
+def test_output_parses_and_the_same_key_gives_the_same(text: str) -> None:
+    once = redact_line(text, NAMES)
+    json.loads(once)
+    assert redact_line(text, Pseudonyms(KEY, "laws")) == once
+
+
+@settings(max_examples=80, deadline=None)
+@given(documents)
+def test_a_second_pass_finds_nothing_new(text: str) -> None:
+    once = redact_line(text, NAMES)
+    assert redact_line(once, NAMES) == once
+
+
+@settings(max_examples=60, deadline=None)
+@given(personal, st.lists(words, min_size=2, max_size=4))
+def test_a_found_value_is_gone_from_the_whole_trace(value: str, around: list[str]) -> None:
+    text = f" {value} ".join(around)
+    nested = json.dumps({"in": json.dumps([text])})
+    events, counts = redacted(
+        UserMessage(content=f"It is {value} ."), ToolCalled(tool="T", parameters_json=nested)
+    )  # fmt: skip
+    assert counts
+    found = {value[f.start : f.end] for f in RULES_ALONE.finder.find(value)}
+    assert found
+    for one in found:
+        assert one not in str(events)
+    json.loads(params(events[1]))
+
+
+@pytest.mark.parametrize("value", [" +49 30 5550 1234 ", GITHUB, "4111 1111 1111 1111"])
+def test_what_stands_under_the_key_of_a_phone_is_replaced_once(value: str) -> None:
+    once = redact_line(json.dumps({"phone": value}), NAMES)
+    assert value not in once
+    assert redact_line(once, NAMES) == once
