@@ -79,6 +79,7 @@ def run_agent(tmp_path: Path, pages: str) -> RunAgent:
             directory = tmp_path / f"{seed}-{number}"
             directory.mkdir()
             run(Job(producer, "demorun", seed, number, directory.resolve(), pages, announced.append))
+        producer.close()  # else it would be looked after when a later test forks
         by_trace: dict[str, list[Emitted]] = defaultdict(list)
         for event in caught.emitted:
             by_trace[event.context.trace_id].append(event)
