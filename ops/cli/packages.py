@@ -15,7 +15,10 @@ from ops.cli.package_views import built_json, day, leaks, megabytes, say_built, 
 from schemas.settings import load_settings
 
 if TYPE_CHECKING:
+    from schemas.settings import Settings
     from sinks.packages.build import OnProgress
+    from sinks.packages.place import Place
+    from sinks.packages.plan import Built, Plan
 
 packages = typer.Typer(
     name="package",
@@ -38,7 +41,17 @@ def register(app: typer.Typer) -> None:
 
 @packages.command()
 def build(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe by name, or a TOML file.")],
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A shipped recipe by name, or a TOML file.")
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Every shipped recipe, one package each. Those that no row fits are listed; "
+            "the exit code is 1 only where none has a row.",
+        ),
+    ] = False,
     purpose: Annotated[
         str | None,
         typer.Option(
@@ -63,36 +76,66 @@ def build(
     """Build and publish the next version of a package from the current tables.
 
     Consent is checked again, near-duplicates and tasks stay in one split, and nothing can be seen before the last file
-    is written. Where nothing changed since the latest version, no new one is made.
+    is written. Where nothing changed since the latest version, no new one is made. Where no row fits, nothing is
+    published and the exit code is 1.
     """
+    from schemas.errors import UsageError
     from sinks.packages.build import build as run_build
     from sinks.packages.place import open_place
     from sinks.packages.plan import Plan
-    from sinks.packages.recipe import load_recipe
+    from sinks.packages.recipe import load_recipe, shipped_names
     from sinks.packages.select import check_purpose
     from sinks.packages.terms import PURPOSES, SHIPPED, read_terms
 
-    loaded = load_recipe(recipe)
+    if every == (recipe is not None):
+        raise UsageError("name one recipe, or build --all of them")
+    if every and version is not None:
+        raise UsageError("each package has versions of its own: --version goes with one recipe")
     found, text = read_terms(terms or SHIPPED)
-    plan = Plan(
-        loaded=loaded,
-        terms=found,
-        terms_text=text,
-        purpose=check_purpose(purpose, PURPOSES),
-        purpose_stated=purpose is not None,
-        formats=tuple(formats or ()),
-        version=version,
-        why=why,
-        memory_mb=memory_mb,
-    )
+    plans = [
+        Plan(
+            loaded=load_recipe(name),
+            terms=found,
+            terms_text=text,
+            purpose=check_purpose(purpose, PURPOSES),
+            purpose_stated=purpose is not None,
+            formats=tuple(formats or ()),
+            version=version,
+            why=why,
+            memory_mb=memory_mb,
+        )
+        for name in (shipped_names() if recipe is None else (recipe,))
+    ]
     settings = load_settings()
     place = open_place(settings, out_)
+    if every:
+        _build_all(settings, place, plans, as_json)
+        return
     with _progress() as on_progress:
-        built = run_build(settings, place, plan, on_progress)
+        built = run_build(settings, place, plans[0], on_progress)
     if as_json:
         print_json(built_json(built, place.uri))
         return
     say_built(built, place.uri)
+
+
+def _build_all(settings: "Settings", place: "Place", plans: "list[Plan]", as_json: bool) -> None:
+    from sinks.packages.build_all import build_all
+
+    built: list[Built] = []
+    with _progress() as on_progress:
+        empty = build_all(settings, place, plans, on_progress, built.append)
+    if as_json:
+        print_json(
+            {"built": [built_json(one, place.uri) for one in built], "empty": {one.name: one.why for one in empty}}
+        )
+    else:
+        for one in built:
+            say_built(one, place.uri)
+        for without in empty:
+            out.print(f"empty: {without.why}", markup=False, soft_wrap=True)
+    if not built:
+        raise typer.Exit(1)
 
 
 @packages.command("list")

@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from sinks.packages import index
 from sinks.packages.columns import SPLITS, WrittenFile
 from sinks.packages.engine import Engine
-from sinks.packages.errors import PackageError, storage_error
+from sinks.packages.errors import EmptyPackage, PackageError, storage_error
 from sinks.packages.facts import (
     BuildFacts,
     PackageFacts,
@@ -41,7 +41,7 @@ from sinks.packages.manifest import (
     encode,
 )
 from sinks.packages.origins import origins
-from sinks.packages.pairs import pair_rows
+from sinks.packages.pairs import PAIR_ROWS, pair_rows
 from sinks.packages.place import Place
 from sinks.packages.plan import Built, Parent, Plan, code_versions, latest, notes, nothing
 from sinks.packages.recipe import check_formats
@@ -52,7 +52,6 @@ from sinks.packages.snapshot import Snapshot, pin
 from sinks.packages.source import RowSource
 from sinks.packages.turns import Turn
 from sinks.packages.versions import FIRST, Next, Verdict, after, judge, number
-from sinks.tables import TABLES
 
 OnProgress = Callable[[str, int, int], None]
 """What is done now, rows done, rows in all (0 where nobody knows)."""
@@ -61,8 +60,9 @@ OnProgress = Callable[[str, int, int], None]
 def build(settings: Settings, place: Place, plan: Plan, on_progress: OnProgress = lambda *_: None) -> Built:
     """Build and publish the next version of the recipe's package.
 
-    Raises UsageError for what cannot be asked for, PackageError where nothing can be built, StorageUnavailable where
-    the store does not answer. Whatever is raised, nothing was published.
+    Raises UsageError for what cannot be asked for, EmptyPackage where no row fits, PackageError where nothing can
+    be built for another reason, StorageUnavailable where the store does not answer. Whatever is raised,
+    nothing was published.
     """
     recipe = plan.loaded.recipe
     wrong = check_formats(recipe.kind, plan.formats or recipe.formats, FORMATS)
@@ -130,7 +130,7 @@ class Builder:
         self._on_progress("choosing rows", 0, 0)
         chosen = selection.choose(source.open)
         if not chosen.rows:
-            raise PackageError(nothing(self._recipe.name, chosen.left_out))
+            raise EmptyPackage(nothing(self._recipe.name, chosen.left_out))
         changes, moved = self._changes(engine)
         verdict = self._verdict(chosen, changes, moved)
         if verdict.bump == "none" and self._parent is not None and self._plan.version is None:
@@ -151,8 +151,8 @@ class Builder:
             return None
         self._on_progress("pairing runs", 0, 0)
         path = self._directory / "pairs.arrow"
-        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_stream(out, TABLES["examples"].schema) as stream:
-            for batch in pair_rows(engine, snapshot, self._recipe.pairs_per_task):
+        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_stream(out, PAIR_ROWS) as stream:
+            for batch in pair_rows(engine, snapshot, self._recipe.pairs, self._recipe.pairs_per_task):
                 self._turn.renew()
                 stream.write_batch(batch)
         return path

@@ -9,6 +9,10 @@ class PackageError(TdcError):
     """A package cannot be built, read or trusted as it is."""
 
 
+class EmptyPackage(PackageError):
+    """No row of the tables fits the recipe."""
+
+
 def storage_error(error: Exception, doing: str) -> TdcError:
     """The error to raise for one of the operating system, Arrow, S3 or DuckDB, in words."""
     text = " ".join(str(error).split())[:400]

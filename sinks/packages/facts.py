@@ -316,6 +316,8 @@ class PackageFacts(Fact, frozen=True, kw_only=True):
     """Rows by writing system that they use beside plain ASCII (which counts as Latin)."""
     scores: Distribution
     weights: Distribution
+    run_pairs: int = 0
+    """Rows that hold one whole run against another."""
     characters: Distribution
     """Characters of a row's texts; a token of English text is about four of them."""
     messages: Distribution

@@ -12,6 +12,7 @@ import msgspec
 from schemas.errors import UsageError
 from sinks.packages.domains import Domains, read_domains
 from sinks.packages.kinds import KINDS
+from sinks.packages.parting import PAIR_KINDS, PairKind
 from sinks.packages.toml_text import place, read_toml
 from sinks.tables import TABLES
 
@@ -61,6 +62,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_quality_score: Share = 0.0
     best_of_cluster: bool = True
     max_simulation_share: Share = 0.0
+    pairs: tuple[PairKind, ...] = PAIR_KINDS
     pairs_per_task: Cap = 4
     balance: Balance = Balance()
     splits: Splits = Splits()
@@ -139,6 +141,8 @@ def _problems(recipe: Recipe, domains: Domains | None) -> list[tuple[tuple[str, 
     wrong = check_formats(recipe.kind, recipe.formats, FORMATS)
     if wrong:
         found.append((("formats",), wrong))
+    if not recipe.pairs or len(set(recipe.pairs)) < len(recipe.pairs):
+        found.append((("pairs",), "name turn, run or both, each once"))
     if recipe.filter is not None:
         wrong = _wrong_filter(recipe.filter, recipe.kind)
         if wrong:

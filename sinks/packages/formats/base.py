@@ -43,6 +43,7 @@ class ExampleRow(msgspec.Struct, frozen=True, gc=False):
     context: str | None = None
     expected_output: str | None = None
     rejected: str | None = None
+    prompt_messages: int | None = None
     example_id: str | None = None
     trace_id: str | None = None
     type: str | None = None

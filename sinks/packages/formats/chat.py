@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sinks.packages.formats.base import Unfit
+from sinks.packages.formats.base import ExampleRow, Unfit
 
 
 class Function(msgspec.Struct, frozen=True, gc=False):
@@ -51,10 +51,25 @@ def tools_or_none(text: str | None) -> str | None:
     return text if text and _LIST.decode(text) else None
 
 
-def prompt_and_last(messages: tuple[ChatMessage, ...]) -> tuple[tuple[ChatMessage, ...], ChatMessage]:
-    """What came before, and the assistant's answer. Raises Unfit where the last message is not the assistant's."""
+def check_answered(messages: tuple[ChatMessage, ...]) -> None:
+    """Raises Unfit where the last message is not the assistant's, or nothing came before it."""
     if messages[-1].role != "assistant":
         raise Unfit("last_message_is_not_the_assistants")
     if len(messages) == 1:
         raise Unfit("no_prompt")
-    return messages[:-1], messages[-1]
+
+
+def prompt_and_sides(
+    example: ExampleRow,
+) -> tuple[tuple[ChatMessage, ...], tuple[ChatMessage, ...], tuple[ChatMessage, ...] | None]:
+    """The prompt, what should follow it, and what should not, where that is known.
+
+    Raises Unfit where there is no prompt, or nothing of the assistant after it.
+    """
+    messages = read_messages(example.messages)
+    check_answered(messages)
+    count = len(messages) - 1 if example.prompt_messages is None else example.prompt_messages
+    if not 0 < count < len(messages):
+        raise Unfit("no_prompt" if count < 1 else "nothing_after_the_prompt")
+    rejected = None if example.rejected is None else read_messages(example.rejected)
+    return messages[:count], messages[count:], rejected

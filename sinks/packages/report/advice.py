@@ -75,10 +75,15 @@ def lengths(facts: PackageFacts) -> str | None:
     p95, most = facts.characters.p95, facts.characters.maximum
     if p95 is None or most is None:
         return None
+    rule = (
+        "drop rows that are too long, since all that follows the prompt is learned"
+        if facts.run_pairs
+        else "cut from the front of the chat: the last message is learned"
+    )
     return (
         f"95 % of the rows have at most about {number(round(p95 / CHARACTERS_PER_TOKEN, -2))} tokens and the longest "
         f"about {number(round(most / CHARACTERS_PER_TOKEN, -2))}, at {CHARACTERS_PER_TOKEN} characters a token. "
-        "Measure with the tokenizer you train with, and cut from the front of the chat: the last message is learned."
+        f"Measure with the tokenizer you train with, and {rule}."
     )
 
 

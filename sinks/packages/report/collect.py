@@ -62,6 +62,7 @@ class FactsCollector:
         self._messages = Magnitudes()
         self._scenarios = Pairs(_PAIRS)
         self._models = Pairs(_PAIRS)
+        self._run_pairs = 0
         self._splits: dict[str, _Split] = {}
 
     def add(self, batch: pa.RecordBatch, split: str) -> None:
@@ -78,6 +79,9 @@ class FactsCollector:
         weights = rows.get("training_weight")
         if weights is not None:
             self._weights.add(weights)
+        prompts = rows.get("prompt_messages")
+        if prompts is not None:
+            self._run_pairs += len(prompts) - prompts.null_count
         scenario, outcome = rows.get("scenario"), rows.get("outcome")
         if scenario is not None:
             self._add_scenarios(scenario, outcome, scores, rows.get("task_id"))
@@ -124,6 +128,7 @@ class FactsCollector:
             scripts=self._scripts.tally(),
             scores=self._scores.distribution(),
             weights=self._weights.distribution(),
+            run_pairs=self._run_pairs,
             characters=self._characters.distribution(),
             messages=self._messages.distribution(),
             scenario_outcomes=scenario_outcomes,

@@ -19,7 +19,7 @@ _WORDS: Mapping[str | None, str] = {
     "training_example": "fine-tuning: context and expected output",
     "conversation_example": "conversations with their metadata",
     "trl": "TRL: messages and tools, arguments as objects",
-    "trl-preference": "TRL, preferences: prompt, chosen, rejected",
+    "trl-preference": "TRL, preferences: prompt, chosen, rejected; where both sides begin with the assistant",
     "kto": "TRL, KTO: prompt, completion, label",
     "openai": "OpenAI's shape: arguments as JSON strings",
     "axolotl": "Axolotl: chat template with tools",

@@ -25,9 +25,7 @@ def usage_guidelines(facts: PackageFacts) -> bytes:
 def _training(facts: PackageFacts) -> list[object]:
     points: list[object] = []
     if facts.recipe.kind == "pairs":
-        points.append(
-            Safe("Preference training (DPO, KTO and the like): the last message of `messages` against `rejected`.")
-        )
+        points += _preferences(facts)
     elif facts.recipe.kind == "examples":
         points.append(Safe("Supervised fine-tuning: compute the loss on the last assistant message only. What came "
                            "before it is what the agent knew, and holds turns that may be wrong."))  # fmt: skip
@@ -54,6 +52,45 @@ def _training(facts: PackageFacts) -> list[object]:
         "scenario, not on the average alone."
     )
     points.append("Name the package and its version with every model you train on it: record the run with the package.")
+    return points
+
+
+def _preferences(facts: PackageFacts) -> list[object]:
+    runs, turns = facts.run_pairs, facts.rows - facts.run_pairs
+    points: list[object] = []
+    if turns:
+        points.append(
+            Safe(
+                f"Preference training (DPO, KTO and the like) on single turns, {number(turns)} rows (`prompt_messages` "
+                "is null): the prompt is all of `messages` but the last, which is to be preferred to `rejected`. "
+                "It is the turn where a good and a failed run part, or what a person corrected. How a run ended is "
+                "known of the whole run: the turn need not be what decided it."
+            )
+        )
+    if runs:
+        points += [
+            Safe(
+                f"Preference training on whole runs, {number(runs)} rows (`prompt_messages` is set): the prompt is the "
+                "first `prompt_messages` of `messages`; the rest of `messages`, how a good run went on, is to be "
+                "preferred to `rejected`, how a failed one did. The preference is one for the trajectory, as in "
+                "tuning agents by trial and error: it does not say which turn was the mistake, and users and tools "
+                "said other things on each side."
+            ),
+            Safe(
+                "In whole runs mask the loss (the log-probabilities of both sides) to the turns of the assistant; what "
+                "users and tools say is not the model's to learn. Trainers that take everything after the prompt for "
+                "the answer need such a mask of their own. Run lengths differ: normalise by the number of tokens that "
+                "count."
+            ),
+            Safe(
+                "Most trainers want a prompt that ends with the user (or a tool) and sides that begin with the "
+                "assistant. The format `trl-preference` holds such rows only; whole runs that part where the user said "
+                "something else are not in it. Train on those with the columns and your own chat template, or unpaired "
+                "with `kto`, where the first words of each side's user belong to the prompt of that side (a good run "
+                "stands there once for each of its pairs). No goal is made up for a prompt. A recipe with `pairs` of "
+                "turns alone leaves whole runs out."
+            ),
+        ]
     return points
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from sinks.packages.formats.base import Cells, ExampleRow, Shape, Unfit, json_field
-from sinks.packages.formats.chat import Call, ChatMessage, prompt_and_last, read_messages, tools_or_none
+from sinks.packages.formats.chat import Call, ChatMessage, check_answered, read_messages, tools_or_none
 from sinks.packages.formats.json_text import json_text
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -106,7 +106,7 @@ def _tools(text: str | None) -> str | None:
 
 def _rows(example: ExampleRow, _: str) -> list[Cells]:
     messages = read_messages(example.messages)
-    prompt_and_last(messages)
+    check_answered(messages)
     said = json_text([_message(message) for message in messages])
     tools = _tools(example.tools)
     parallel = any(len(message.calls) > 1 for message in messages)

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 import pyarrow as pa
 
-from sinks.packages.formats.base import Cells, ExampleRow, Shape, json_field
+from sinks.packages.formats.base import Cells, ExampleRow, Shape, Unfit, json_field
 from sinks.packages.formats.chat import ChatMessage, read_messages, tools_or_none
 from sinks.packages.formats.json_text import arguments_object, check_numbers, json_text
 
@@ -61,6 +61,12 @@ def _call(call_id: str | None, name: str, arguments: str) -> _IdentifiedCall | _
     check_numbers(arguments)
     function = _Function(name, arguments_object(arguments))
     return _AnonymousCall("function", function) if call_id is None else _IdentifiedCall(call_id, "function", function)
+
+
+def check_prompt(prompt: tuple[ChatMessage, ...]) -> None:
+    """Raises Unfit for a prompt that ends with the system: TRL refuses it, and the whole data set with it."""
+    if not prompt or prompt[-1].role == "system":
+        raise Unfit("prompt_ends_with_the_system" if prompt else "no_prompt")
 
 
 def messages_text(messages: tuple[ChatMessage, ...]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import StorageUnavailable, TdcError
 from sinks.packages.engine import Engine, reading_error
 from sinks.packages.errors import PackageError, storage_error
-from sinks.packages.kinds import KINDS
+from sinks.packages.kinds import KINDS, Kind
 from sinks.tables import TABLES
 
 
@@ -28,9 +28,16 @@ def test_no_two_contents_have_one_hash(engine: Engine) -> None:
     assert engine.number(f"SELECT count(DISTINCT {content}) FROM ({texts})") == 200_000
 
 
+def _source_schema(kind: Kind) -> pa.Schema:
+    """Columns of the table, and those that only package rows have."""
+    table = TABLES[kind.table].schema
+    return pa.schema([*table, *(field for field in kind.schema if field.name not in table.names)])
+
+
 def test_every_column_of_a_row_is_in_its_digest(engine: Engine) -> None:
     for name, kind in KINDS.items():
-        row = {field.name: None for field in TABLES[kind.table].schema}
+        schema = _source_schema(kind)
+        row = dict.fromkeys(schema.names)
         seen = set()
         for changed in (None, *kind.schema.names):
             type_ = None if changed is None else kind.schema.field(changed).type
@@ -38,9 +45,7 @@ def test_every_column_of_a_row_is_in_its_digest(engine: Engine) -> None:
             if type_ is not None and not pa.types.is_string(type_):
                 value = ["x"] if pa.types.is_list(type_) else True if pa.types.is_boolean(type_) else 1
             one = row if changed is None else row | {changed: value}
-            engine.load(
-                "one", TABLES[kind.table].schema, [pa.RecordBatch.from_pylist([one], TABLES[kind.table].schema)]
-            )
+            engine.load("one", schema, [pa.RecordBatch.from_pylist([one], schema)])
             seen.add(engine.all(f"SELECT {kind.digest} FROM one")[0][0])
         assert len(seen) == 1 + len(kind.schema.names), name
 
@@ -66,7 +71,7 @@ def test_failures_are_told_in_words() -> None:
 
 def test_text_that_moves_from_one_column_to_the_next_changes_the_digest(engine: Engine) -> None:
     kind = KINDS["examples"]
-    schema = TABLES["examples"].schema
+    schema = _source_schema(kind)
     blank = dict.fromkeys(schema.names)
     rows = [blank | {"context": "ab", "expected_output": "c"}, blank | {"context": "a", "expected_output": "bc"}]
     engine.load("two", schema, [pa.RecordBatch.from_pylist(rows, schema)])

@@ -1,17 +1,33 @@
 """Preference pairs: of two runs of one task, where they part."""
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.chat_text import message_text, tools_text
-from schemas.records import Message, ToolDefinition
+from schemas.errors import UsageError
+from schemas.records import Decision, Event, Message, RedactionReport, ToolCall, ToolDefinition, Trace
 from schemas.settings import Settings
-from sinks.packages.pairs import parting
+from sinks.packages.errors import EmptyPackage
+from sinks.packages.parting import PAIR_KINDS, PairKind, Run, pair_of, pairs_of, shared_messages
 from sinks.packages.place import open_place
+from sinks.packages.rebuild import rebuild
+from sinks.packages.recipe import parse_recipe
+from sinks.packages.verify import verify
+from streams.adapters.base import ImportOptions, RecordingFile
+from streams.adapters.catalogue import format_named
+from streams.core.assemble import Closing, build_trace, unique_in_order
+from streams.core.curate import curate
+from streams.core.policy import Policy
+from tests.unit.core.test_recordings import DATA
 from tests.unit.sinks.packages.building import built, left_out
 from tests.unit.sinks.packages.stocked import call, run, sample, settings_at, store, verdict
 
@@ -24,6 +40,7 @@ validation = 0.0
 test = 0.0
 """
 PROMPT = (Message(role="system", content="Be good."), Message(role="user", content="Book it."))
+CANCEL = Message(role="user", content="Cancel it.")
 
 
 def says(text: str, *calls: str) -> Message:
@@ -40,23 +57,113 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
     return [row for path in sorted(root.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
 
 
+def attempt(name: str, *said: Message, good: bool = True, tools: tuple[ToolDefinition, ...] = ()) -> Run:
+    return Run(
+        trace_id=name, revision=1, scenario="s", execution_mode="EXECUTION", task_id="t", provider=None, model=None,
+        cluster=name, quality_score=0.9, policy_hash="p", offsets="[]", closed_at=None, good=good, chat=said,
+        tools=tools,
+    )  # fmt: skip
+
+
+def made(
+    good: Sequence[Message], failed: Sequence[Message], kinds: tuple[PairKind, ...] = PAIR_KINDS
+) -> tuple[PairKind, int] | None:
+    """Kind and shared messages of the pair that two chats make."""
+    pair = pair_of(attempt("g", *good), attempt("b", *failed, good=False), kinds)
+    return None if pair is None else (pair.kind, pair.shared)
+
+
 def test_two_chats_part_where_the_agent_first_does_something_else() -> None:
     same = says("Sure.")
-    assert parting([*PROMPT, same, says("A")], [*PROMPT, same, says("B")]) == 3
-    assert parting([*PROMPT, says("A")], [*PROMPT, says("B")]) == 2
-
-
-def test_chats_that_part_at_the_user_or_do_not_part_give_no_pair() -> None:
-    other = Message(role="user", content="Cancel it.")
-    assert parting([*PROMPT, says("A")], [PROMPT[0], other, says("B")]) is None
-    assert parting([*PROMPT, says("A")], [*PROMPT, says("A"), says("B")]) is None
-    assert parting([PROMPT[0], says("A")], [PROMPT[0], says("B")]) is None, "nobody asked anything yet"
+    assert made([*PROMPT, same, says("A")], [*PROMPT, same, says("B")]) == ("turn", 3)
+    assert made([*PROMPT, says("A")], [*PROMPT, says("B")]) == ("turn", 2)
 
 
 def test_ids_of_calls_make_no_difference_but_arguments_do() -> None:
     one, other = (Message(role="assistant", tool_calls=(call("f", "{}"),)), Message(role="assistant", tool_calls=()))
-    assert parting([*PROMPT, one, says("A")], [*PROMPT, one, says("B")]) == 3
-    assert parting([*PROMPT, one], [*PROMPT, other]) == 2
+    again = Message(role="assistant", tool_calls=(ToolCall(call_id="x", name="f", arguments_json="{}"),))
+    assert made([*PROMPT, one, says("A")], [*PROMPT, again, says("B")]) == ("turn", 3)
+    assert made([*PROMPT, one], [*PROMPT, other]) == ("turn", 2)
+
+
+@pytest.mark.parametrize(
+    ("good", "failed"),
+    [
+        ([*PROMPT, says("A")], [PROMPT[0], CANCEL, says("B")]),
+        ([*PROMPT, says("A"), CANCEL, says("C")], [*PROMPT, says("A"), PROMPT[1], says("D")]),
+        ([*PROMPT, says("A"), CANCEL, says("C")], [*PROMPT, says("A"), says("B")]),
+        ([PROMPT[0], says("A")], [PROMPT[0], says("B")]),
+    ],
+    ids=["at the first user message", "at a later one", "where one side goes on", "before anybody asked anything"],
+)
+def test_runs_that_part_anywhere_else_are_held_against_each_other_as_a_whole(
+    good: list[Message], failed: list[Message]
+) -> None:
+    shared = shared_messages(good, failed)
+    assert shared
+    assert made(good, failed) == ("run", shared)
+    assert made(good, failed, ("turn",)) is None
+
+
+def test_a_recipe_of_runs_alone_takes_whole_runs_even_where_turns_could_be_compared() -> None:
+    assert made([*PROMPT, says("A"), CANCEL, says("B")], [*PROMPT, says("C")], ("run",)) == ("run", 2)
+
+
+def test_runs_without_a_common_prompt_or_without_a_turn_of_the_agent_after_it_give_no_pair() -> None:
+    assert made([PROMPT[1], says("A")], [CANCEL, says("B")]) is None, "they share nothing"
+    assert made([Message(role="system", content="x"), says("A")], [PROMPT[0], says("B")]) is None
+    assert made([*PROMPT, says("A")], [*PROMPT, says("A"), says("B")]) is None, "the failed one only goes on"
+    assert made([*PROMPT, says("A"), CANCEL], [*PROMPT, says("A"), says("B")]) is None, (
+        "nothing is answered on one side"
+    )
+    tools = (ToolDefinition(name="f"),)
+    assert pair_of(attempt("g", *PROMPT, says("A"), tools=tools), attempt("b", *PROMPT, says("B")), PAIR_KINDS) is None
+
+
+def test_what_comes_after_the_last_turn_of_the_agent_is_not_part_of_a_run_pair() -> None:
+    pair = pair_of(
+        attempt("g", *PROMPT, says("A"), CANCEL), attempt("b", PROMPT[0], CANCEL, says("B"), good=False), PAIR_KINDS
+    )
+    assert pair is not None
+    assert pair.side(pair.chosen) == (PROMPT[1], says("A"))
+    assert pair.side(pair.rejected) == (CANCEL, says("B"))
+
+
+def test_turn_pairs_come_first_and_good_runs_take_turns() -> None:
+    good = [attempt(f"g{number}", PROMPT[0], Message(role="user", content=f"{number}"), says("A")) for number in "01"]
+    failed = [
+        attempt(f"b{number}", PROMPT[0], Message(role="user", content=f"other {number}"), says("B"), good=False)
+        for number in "0123"
+    ]
+    close = attempt("z", *good[0].chat[:2], says("C"), good=False)
+    runs = [*good, *failed, close]
+    for order in (runs, runs[::-1]):
+        found = pairs_of(order, PAIR_KINDS, 9)
+        assert [(pair.kind, pair.rejected.trace_id, pair.chosen.trace_id) for pair in found] == [
+            ("turn", "z", "g0"), ("run", "b0", "g0"), ("run", "b1", "g1"), ("run", "b2", "g0"), ("run", "b3", "g1"),
+        ]  # fmt: skip
+        assert pairs_of(order, PAIR_KINDS, 2) == found[:2]
+        assert [pair.kind for pair in pairs_of(order, ("turn",), 9)] == ["turn"]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 5), max_size=5)), max_size=7), st.randoms())
+def test_the_order_of_runs_never_changes_their_pairs_and_sides_end_with_the_agent(
+    runs: list[tuple[bool, list[int]]], random: Random
+) -> None:
+    words = (PROMPT[1], CANCEL, says("A"), says("B"), says("", "{}"), Message(role="tool", content="r"))
+    attempts = [
+        attempt(f"r{number}", PROMPT[0], *(words[word] for word in chat), good=good)
+        for number, (good, chat) in enumerate(runs)
+    ]
+    found = pairs_of(attempts, PAIR_KINDS, 9)
+    shuffled = random.sample(attempts, len(attempts))
+    assert pairs_of(shuffled, PAIR_KINDS, 9) == found
+    for pair in found:
+        assert pair.chosen.chat[: pair.shared] == pair.rejected.chat[: pair.shared]
+        sides = pair.side(pair.chosen), pair.side(pair.rejected)
+        assert sides[0][0] != sides[1][0]
+        assert {side[-1].role for side in sides} == {"assistant"}
+        assert pair.kind == "run" or len(sides[0]) == len(sides[1]) == 1
 
 
 def test_a_good_and_a_failed_run_of_one_task_make_a_pair(settings: Settings) -> None:
@@ -72,7 +179,10 @@ def test_a_good_and_a_failed_run_of_one_task_make_a_pair(settings: Settings) -> 
     assert messages[-1]["tool_calls"][0]["function"]["arguments"] == '{"big": 9007199254740993}'
     (rejected,) = json.loads(row["rejected"])
     assert rejected["content"] == "Whatever."
-    assert json.loads(row["context"])["rejected_trace"] == "bad"
+    assert row["prompt_messages"] is None
+    assert json.loads(row["context"]) == {
+        "scenario": "support", "pair": "turn", "chosen_trace": "good", "rejected_trace": "bad", "shared_messages": 2,
+    }  # fmt: skip
     assert (row["trace_id"], row["quality_score"], row["source_offsets"]) == (
         "good",
         0.9,
@@ -80,12 +190,104 @@ def test_a_good_and_a_failed_run_of_one_task_make_a_pair(settings: Settings) -> 
     )
 
 
+def parted_at_the_user(settings: Settings) -> None:
+    """Two runs whose users say different things."""
+    good = run("good", chat=[PROMPT[0], PROMPT[1], says("Sure.", '{"big": 9007199254740993}'), CANCEL, says("Done.")])
+    bad = run("bad", chat=[PROMPT[0], CANCEL, says("No.", '{"big": 1}'), PROMPT[1]])
+    store(settings, good, verdict(good), bad, verdict(bad, "rejected", score=0.1, outcome=0.0))
+
+
+def test_runs_that_part_at_the_user_are_kept_as_a_pair_of_runs(settings: Settings) -> None:
+    parted_at_the_user(settings)
+    done = built(settings, PAIRS.replace('"jsonl/trl-preference"', '"jsonl/trl-preference", "jsonl/kto"'))
+    (row,) = rows(settings)
+    assert row["prompt_messages"] == 1
+    assert json.loads(row["context"])["pair"] == "run"
+    messages, rejected = json.loads(row["messages"]), json.loads(row["rejected"])
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
+    assert messages[2]["tool_calls"][0]["function"]["arguments"] == '{"big": 9007199254740993}'
+    assert [(message["role"], message["content"]) for message in rejected] == [
+        ("user", "Cancel it."), ("assistant", "No."),
+    ]  # fmt: skip
+    assert {(entry.format, entry.reason) for entry in done.manifest.skipped} == {
+        ("jsonl/trl-preference", "a_side_does_not_begin_with_the_assistant")
+    }
+    assert {file.format: file.rows for file in done.manifest.files} == {"parquet": 1, "jsonl/kto": 2}
+    root = Path(open_place(settings).uri) / "pairs" / "1.0.0"
+    guidelines = (root / "usage_guidelines.md").read_text()
+    assert "mask the loss" in guidelines
+    assert "single turns" not in guidelines
+    assert "`prompt_messages` | `int32`" in (root / "schema.md").read_text()
+    fields = json.loads((root / "croissant.json").read_text())["recordSet"][-1]["field"]
+    assert [field["dataType"] for field in fields if field["name"].endswith("/prompt_messages")] == ["cr:Int32"]
+
+
+def test_a_package_of_run_pairs_is_sound_and_builds_again_byte_for_byte(settings: Settings) -> None:
+    parted_at_the_user(settings)
+    manifest = built(settings, PAIRS).manifest
+    place = open_place(settings)
+    assert verify(place, manifest).faults == ()
+    assert rebuild(settings, place, "pairs", "1.0.0").identical
+
+
+def test_guidelines_speak_of_the_kinds_of_pairs_that_a_package_has(settings: Settings) -> None:
+    parted_at_the_user(settings)
+    close = run("close", chat=[PROMPT[0], PROMPT[1], says("Sure?")])
+    store(settings, close, verdict(close, "rejected", outcome=0.0), first=20)
+    assert built(settings, PAIRS).manifest.rows == 2
+    guidelines = (Path(open_place(settings).uri) / "pairs" / "1.0.0" / "usage_guidelines.md").read_text()
+    assert "on single turns, 1 rows" in guidelines
+    assert "on whole runs, 1 rows" in guidelines
+    assert "drop rows that are too long" in guidelines
+
+
+@pytest.mark.recordings
+def test_recorded_runs_that_passed_and_failed_the_same_task_are_kept_as_pairs(settings: Settings) -> None:
+    paths = sorted((DATA / "tau-bench").glob("*.jsonl.gz"))
+    if not paths:
+        pytest.skip("the recordings (../shared/data) are not here")
+    runs: dict[str, list[Event]] = defaultdict(list)
+    for path in paths:
+        for found in format_named("tau-bench").importer()(RecordingFile(path), ImportOptions(consent="granted")):
+            if isinstance(found, Event):
+                runs[found.trace_id].append(found)
+    records: list[Trace | Decision] = []
+    for name, events in runs.items():
+        closing = Closing(trace_id=name, revision=1, reason="ended", closed_ms=0, offsets=(), redelivered=False)
+        trace = build_trace(unique_in_order(events), closing, RedactionReport(rules_version="1"))
+        records += [trace, curate(trace, Policy()).decision]
+    store(settings, *records)
+    recipe = PAIRS.replace('"jsonl/trl-preference"', '"jsonl/kto"')
+    done = built(settings, recipe.replace("[splits]", "max_simulation_share = 1.0\n[splits]"))
+    made = rows(settings)
+    assert made
+    assert {json.loads(row["context"])["pair"] for row in made} == {"run"}, "their users never say the same"
+    for row in made:
+        messages, rejected = json.loads(row["messages"]), json.loads(row["rejected"])
+        assert [message["role"] for message in messages[: row["prompt_messages"]]] == ["system"]
+        assert messages[-1]["role"] == rejected[-1]["role"] == "assistant"
+    assert sum(file.rows for file in done.manifest.files if file.format == "jsonl/kto") == 2 * len(made)
+
+
+def test_a_recipe_of_turns_alone_takes_no_runs(settings: Settings) -> None:
+    parted_at_the_user(settings)
+    with pytest.raises(EmptyPackage, match="no row of the tables fits the recipe pairs"):
+        built(settings, PAIRS.replace("[splits]", 'pairs = ["turn"]\n[splits]'))
+
+
+@pytest.mark.parametrize("pairs", ["[]", '["turn", "turn"]', '["step"]'])
+def test_a_recipe_names_kinds_of_pairs_that_exist_each_once(pairs: str) -> None:
+    with pytest.raises(UsageError, match="pairs"):
+        parse_recipe(PAIRS.replace("[splits]", f"pairs = {pairs}\n[splits]"), "test.toml")
+
+
+@pytest.mark.parametrize("parts_at", ["turn", "run"])
 @pytest.mark.parametrize("spoil", ["consent", "terms", "task", "unknown outcome", "quarantined"])
-def test_both_runs_need_consent_terms_task_and_outcome(settings: Settings, spoil: str) -> None:
+def test_both_runs_need_consent_terms_task_and_outcome(settings: Settings, spoil: str, parts_at: str) -> None:
     good = run("good", chat=[*PROMPT, says("A")])
     bad = run(
         "bad",
-        chat=[*PROMPT, says("B")],
+        chat=[*PROMPT, says("B")] if parts_at == "turn" else [PROMPT[0], CANCEL, says("B")],
         consent="unknown" if spoil == "consent" else "granted",
         provider="strict" if spoil == "terms" else "acme",
         task="other" if spoil == "task" else "task1",
@@ -99,7 +301,8 @@ def test_both_runs_need_consent_terms_task_and_outcome(settings: Settings, spoil
         verdict(bad, "quarantined" if spoil == "quarantined" else "rejected", outcome=outcome),
     )
     other = run("other", task="away")
-    store(settings, other, verdict(other), sample(other, rejected='[{"role":"assistant","content":"no"}]'), first=50)
+    corrected = sample(other, rejected='[{"role":"assistant","content":"no"}]')
+    store(settings, other, verdict(other), corrected, sample(other, 1), first=50)
     done = built(settings, PAIRS, purpose="internal-fine-tuning")
     assert [row["trace_id"] for row in rows(settings)] == ["other"], "a person's correction is a pair of its own"
     assert left_out(done) == {}

@@ -244,8 +244,8 @@ def test_tfrecord_is_read_by_an_independent_reader(tmp_path: Path) -> None:
     found = list(tfrecord_loader(written.paths[0], None, wanted))
     assert [bytes(row["messages"]).decode() for row in found] == [row["messages"] for row in EXAMPLES]
     assert [float(bytes(row["quality_score/text"])) for row in found] == [row["quality_score"] for row in EXAMPLES]
-    assert [row["quality_score"][0] for row in found] == pytest.approx([0.93, 0.3, 0.93], rel=1e-6)
-    assert [row["human_validated"][0] for row in found] == [1, 1, 1]
+    assert [row["quality_score"][0] for row in found] == pytest.approx([0.93, 0.3, 0.93, 0.93], rel=1e-6)
+    assert [row["human_validated"][0] for row in found] == [1, 1, 1, 1]
 
 
 def test_a_damaged_tfrecord_is_refused(tmp_path: Path) -> None:

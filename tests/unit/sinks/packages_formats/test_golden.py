@@ -1,4 +1,4 @@
-"""The bytes of every format for the same three examples. A change here changes what published packages rebuild to."""
+"""The bytes of every format for the same four examples. A change here changes what published packages rebuild to."""
 
 import gzip
 from pathlib import Path

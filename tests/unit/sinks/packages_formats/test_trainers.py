@@ -117,6 +117,7 @@ SKIPPED = [
     ("jsonl/llamafactory", [SYSTEM, USER], "no_messages"),
     ("jsonl/llamafactory", [USER, asks(call("{}"), content="</think>")], "thought_holds_its_own_mark"),
     ("jsonl/trl-preference", [USER, SAYS], "no_rejected_answer"),
+    ("jsonl/kto", [SYSTEM, SAYS], "prompt_ends_with_the_system"),
 ]
 
 
@@ -127,6 +128,49 @@ def test_what_a_trainer_would_choke_on_is_left_out_with_a_reason(
     written = write(tmp_path, name, [example(messages)])
     assert written.skipped == {reason: 1}
     assert written.files == ()
+
+
+WRONG = {"role": "assistant", "content": "Never."}
+OTHER = {"role": "user", "content": "Refund me."}
+
+
+@pytest.mark.parametrize(
+    ("messages", "count", "rejected", "reason"),
+    [
+        ([SYSTEM, USER, SAYS], 1, [OTHER, WRONG], "a_side_does_not_begin_with_the_assistant"),
+        ([SYSTEM, USER, SAYS, USER, SAYS], 3, [WRONG], "a_side_does_not_begin_with_the_assistant"),
+        ([SYSTEM, SAYS], 1, [WRONG], "prompt_ends_with_the_system"),
+        ([SYSTEM, USER, SAYS], 3, [WRONG], "nothing_after_the_prompt"),
+        ([SYSTEM, USER, SAYS], 0, [WRONG], "no_prompt"),
+    ],
+)
+def test_a_pair_of_runs_that_a_preference_trainer_would_misread_is_left_out(
+    messages: list[dict[str, object]], count: int, rejected: list[dict[str, object]], reason: str, tmp_path: Path
+) -> None:
+    row = example(messages, prompt_messages=count, rejected=json.dumps(rejected))
+    assert write(tmp_path, "huggingface/trl-preference", [row]).skipped == {reason: 1}
+
+
+def test_unpaired_each_side_of_a_pair_of_runs_keeps_what_its_own_user_said(tmp_path: Path) -> None:
+    row = example([SYSTEM, USER, SAYS, USER, SAYS], prompt_messages=1, rejected=json.dumps([OTHER, WRONG, USER, WRONG]))
+    written = write(tmp_path, "jsonl/kto", [row])
+    assert [(one["label"], one["prompt"], one["completion"]) for one in written.objects()] == [
+        (True, [SYSTEM, USER], [SAYS, USER, SAYS]),
+        (False, [SYSTEM, OTHER], [WRONG, USER, WRONG]),
+    ]
+
+
+def test_a_pair_of_runs_loses_no_message_in_the_preference_shape(tmp_path: Path) -> None:
+    rejected = [WRONG, OTHER, WRONG]
+    row = example(
+        [SYSTEM, USER, asks(call('{"n":0.50}')), result("x"), SAYS], prompt_messages=2, rejected=json.dumps(rejected)
+    )
+    [line] = write(tmp_path, "jsonl/trl-preference", [row]).lines()
+    assert '"arguments":{"n":0.50}' in line
+    found = json.loads(line)
+    assert found["prompt"] == [SYSTEM, USER]
+    assert [one["role"] for one in found["chosen"]] == ["assistant", "tool", "assistant"]
+    assert found["rejected"] == rejected
 
 
 def test_a_thought_mark_inside_arguments_is_not_cut_out(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def trl_preference(row: Row) -> None:
     assert set(row) <= {"prompt", "chosen", "rejected", "tools"}
     for key in ("prompt", "chosen", "rejected"):
         _trl_messages(row[key])
+    assert row["prompt"][-1]["role"] in {"user", "tool", "assistant"}, "`apply_chat_template` refuses any other"
     assert row["chosen"][0]["role"] == row["rejected"][0]["role"] == "assistant"
     _trl_tools(row.get("tools"))
 
@@ -49,6 +50,8 @@ def kto(row: Row) -> None:
     assert set(row) <= {"prompt", "completion", "label", "tools"}
     _trl_messages(row["prompt"])
     _trl_messages(row["completion"])
+    assert row["prompt"][-1]["role"] in {"user", "tool", "assistant"}, "`apply_chat_template` refuses any other"
+    assert row["completion"][0]["role"] == "assistant"
     assert isinstance(row["label"], bool)
     _trl_tools(row.get("tools"))
 

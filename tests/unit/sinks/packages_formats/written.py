@@ -111,8 +111,15 @@ EXAMPLES = [
         tools="[]",
         rejected=json.dumps([asks(call('{"order_id":3}', call_id="r"))]),
     ),
+    example(
+        [SYSTEM, USER, asks(call('{"order_id":4}')), result("sent"), {"role": "assistant", "content": "Sent."}],
+        example_id="ex_4",
+        type="preference_pair",
+        prompt_messages=2,
+        rejected=json.dumps([asks(call('{"order_id":0.50}')), result("none"), {"role": "assistant", "content": "No."}]),
+    ),
 ]
-"""A single call; parallel calls with results; a pair without tools."""
+"""A single call; parallel calls with results; a pair of turns without tools; a pair of runs."""
 
 
 @dataclass(frozen=True)

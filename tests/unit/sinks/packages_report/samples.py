@@ -94,6 +94,7 @@ def rows(
             "context": json.dumps({"scenario": scenario}),
             "expected_output": "{}" if conversation else asked(tool),
             "rejected": None,
+            "prompt_messages": None,
             "enrichment": None,
             "policy_hash": "9f" * 32 if number % 3 else "3c" * 32,
             "source_offsets": "[]",
