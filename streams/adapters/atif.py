@@ -15,9 +15,8 @@ from schemas.records import AgentEnded, AgentStarted, Event, Message, ModelCalle
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import call_id, model_ref, result_json, tool_calls, tool_definitions, tool_result
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
 from streams.adapters.outcome import first_fields, stated_end
-from streams.adapters.runs import NotARunError, broken, runs_of, trial_number
+from streams.adapters.runs import NotARunError, events_of_runs, trial_number
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -39,15 +38,7 @@ ENVIRONMENT = "environment"
 
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every trajectory of a file."""
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _record(value, options)
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(source, lambda value: _record(value, options))
 
 
 def _record(value: object, options: ImportOptions) -> list[Event]:

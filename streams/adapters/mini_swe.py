@@ -30,10 +30,9 @@ from schemas.records import (
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import call_id, model_ref, tool_calls
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
 from streams.adapters.mini_swe_verdict import Verdicts
 from streams.adapters.outcome import rewarded_end
-from streams.adapters.runs import NotARunError, broken, runs_of
+from streams.adapters.runs import NotARunError, events_of_runs
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -61,15 +60,7 @@ _STOPPED = re.compile(r"limit|exceeded|interrupt|timeout", re.IGNORECASE)
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every trajectory of a file."""
     verdicts = Verdicts.beside(source)
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _Run(value, verdicts, options).events()
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(source, lambda value: _Run(value, verdicts, options).events())
 
 
 class _Run:

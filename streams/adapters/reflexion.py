@@ -29,9 +29,8 @@ from schemas.records import (
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import model_ref
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
 from streams.adapters.reflexion_log import begins_like_log, read_log
-from streams.adapters.runs import NotARunError, broken, runs_of, trial_number
+from streams.adapters.runs import NotARunError, events_of_runs, trial_number
 from streams.adapters.tolerant import Json, as_json, content_text, first_text, identity, items, label, mapping, text
 
 FORMAT = "reflexion"
@@ -51,15 +50,7 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
     if begins_like_log(source):
         yield from read_log(source, options)
         return
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _run(value, source.name, options)
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(source, lambda value: _run(value, source.name, options))
 
 
 def _run(value: object, file_name: str, options: ImportOptions) -> list[Event]:

@@ -1,9 +1,10 @@
 """From a record of a file to a run: a record may be a list of runs, or no run at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from schemas.records import Event
 from streams.adapters.base import BrokenRecord, RecordingFile
-from streams.adapters.jsonstream import JsonRecord
+from streams.adapters.jsonstream import JsonRecord, read_records
 from streams.adapters.tolerant import count
 
 
@@ -17,6 +18,21 @@ def runs_of(value: object) -> Iterator[object]:
         yield from value
     else:
         yield value
+
+
+def events_of_runs(
+    source: RecordingFile, events_of: Callable[[object], Iterable[Event]]
+) -> Iterator[Event | BrokenRecord]:
+    """Events of every run of a file; a record that `events_of` finds to be no run is reported, and the rest goes on."""
+    for found in read_records(source):
+        if isinstance(found, BrokenRecord):
+            yield found
+            continue
+        for value in runs_of(found.value):
+            try:
+                yield from events_of(value)
+            except NotARunError as error:
+                yield broken(source, found, error)
 
 
 def broken(source: RecordingFile, record: JsonRecord, error: NotARunError) -> BrokenRecord:

@@ -13,9 +13,8 @@ from schemas.records import AgentStarted, ErrorRaised, Event, Message, ModelCall
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import call_id, model_ref, tool_calls, tool_result
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
 from streams.adapters.outcome import rewarded_end
-from streams.adapters.runs import NotARunError, broken, runs_of, trial_number
+from streams.adapters.runs import NotARunError, events_of_runs, trial_number
 from streams.adapters.tolerant import Json, content_text, first_text, identity, label, mapping, mappings
 
 FORMAT = "tau-bench"
@@ -31,15 +30,7 @@ _PUBLISHED_FILE = re.compile(r"^(?P<model>[\w.:-]+?)-(?:airline|retail|telecom)\
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every record of a file."""
     model = _model(source.name)
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _run(value, model, source.name, options)
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(source, lambda value: _run(value, model, source.name, options))
 
 
 def _run(value: object, model: ModelRef | None, file_name: str, options: ImportOptions) -> list[Event]:

@@ -31,8 +31,7 @@ from schemas.records import (
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import model_ref, tool_definitions, tool_result
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
-from streams.adapters.runs import NotARunError, broken, runs_of
+from streams.adapters.runs import NotARunError, events_of_runs
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -73,15 +72,9 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
     """Events of every attempt of every record of a file."""
     names = _FILE.search(source.name)
     model = model_ref(names.group("model")) if names else None
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _record(value, model, names.group("query") if names else None, options)
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(
+        source, lambda value: _record(value, model, names.group("query") if names else None, options)
+    )
 
 
 @dataclass(frozen=True)

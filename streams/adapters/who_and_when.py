@@ -34,8 +34,7 @@ from schemas.records import (
 )
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.conversation import Conversation
-from streams.adapters.jsonstream import read_records
-from streams.adapters.runs import NotARunError, broken, runs_of
+from streams.adapters.runs import NotARunError, events_of_runs
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -65,15 +64,7 @@ _DETAILS = ("mistake_agent", "mistake_step", "mistake_reason", "mistake_type")
 
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every run of a file."""
-    for found in read_records(source):
-        if isinstance(found, BrokenRecord):
-            yield found
-            continue
-        for value in runs_of(found.value):
-            try:
-                yield from _run(value, options)
-            except NotARunError as error:
-                yield broken(source, found, error)
+    yield from events_of_runs(source, lambda value: _run(value, options))
 
 
 @dataclass(frozen=True)
