@@ -267,6 +267,13 @@ def steps(events: Sequence[Event]) -> tuple[Step, ...]:
     return tuple(_step(number, draft) for number, draft in enumerate(builder.drafts, start=1))
 
 
+def step_count(events: Sequence[Event]) -> int:
+    """How many steps `steps` finds, without building them: each trace is counted, few are looked at there and then."""
+    builder = _Builder(events)
+    builder.run()
+    return len(builder.drafts)
+
+
 def _step(number: int, draft: _Draft) -> Step:
     turns = tuple(Turn(turn.model_call, tuple(turn.actions), tuple(turn.said)) for turn in draft.turns)
     started = draft.started.step_started if draft.started else None

@@ -21,7 +21,7 @@ from schemas.records import (
     Trace,
     WithheldReason,
 )
-from schemas.steps import steps
+from schemas.steps import step_count
 
 WITHHELD = "withheld"
 """Stands where a producer's own words would."""
@@ -136,7 +136,7 @@ def build_trace(events: tuple[Event, ...], closing: Closing, redaction: Redactio
         ended_at=ended_at,
         duration_seconds=stated if stated is not None else (ended_at - started_at) / 1e6,
         event_count=len(events),
-        step_count=len(steps(events)),
+        step_count=step_count(events),
         tool_call_count=kinds["tool_called"],
         tool_error_count=sum(1 for e in events if e.tool_returned and not e.tool_returned.success),
         decision_count=kinds["decision_made"],

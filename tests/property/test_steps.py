@@ -29,7 +29,7 @@ from schemas.records import (
     UserMessage,
 )
 from schemas.render import execution_trace
-from schemas.steps import steps
+from schemas.steps import step_count, steps
 from streams.core.curate import curate
 from streams.core.policy import ExampleRules, Gates, Policy
 from tests.unit.core.build import Run
@@ -133,6 +133,7 @@ def test_no_event_is_lost_and_none_is_counted_twice(run: Run) -> None:
     assert said <= of_kind(run.events, "user_message")
     assert sum(step.explicit for step in found) >= sum(of_kind(run.events, "step_started").values())
     assert [step.step_id for step in found] == [f"step_{n:03d}" for n in range(1, len(found) + 1)]
+    assert step_count(run.events) == len(steps(run.events))
 
 
 @given(runs())
