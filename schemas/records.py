@@ -19,7 +19,7 @@ CompletionStatus = Literal["successful", "failed", "partial", "interrupted", "un
 Requester = Literal["agent", "user"]
 ExecutionMode = Literal["EXECUTION", "SIMULATION", "OPTIMIZATION"]
 CloseReason = Literal["ended", "idle", "max_age", "max_size", "evicted"]
-WithheldReason = Literal["consent_denied", "redaction_failed"]
+WithheldReason = Literal["consent_denied", "redaction_failed", "redaction_rejected"]
 Verdict = Literal["accepted", "rejected", "duplicate", "quarantined"]
 Outcome = Literal["success", "failure", "recovered", "partial", "unknown"]
 Frequency = Literal["high", "medium", "low"]
@@ -483,12 +483,13 @@ class PatternTool(Record, frozen=True, kw_only=True):
 
 
 class Pattern(Record, frozen=True, kw_only=True):
-    """A sequence of tools that agents use often in one scenario, as a window of time shows it."""
+    """A sequence of tools that agents use often in one scenario and execution mode, as a window of time shows it."""
 
     pattern_id: str
     revision: int
     active: bool = True
     scenario: str
+    execution_mode: ExecutionMode = "EXECUTION"
     pattern_type: str
     tools: tuple[str, ...]
     frequency: Frequency
@@ -520,9 +521,11 @@ class WindowMeasure(Record, frozen=True, kw_only=True):
 
 
 class QualityWindow(Record, frozen=True, kw_only=True):
-    """How the runs of one scenario went in one hour, as far as one partition of traces saw them."""
+    """How runs of one scenario, execution mode and model went in one hour, as one partition of traces saw them."""
 
     scenario: str
+    execution_mode: ExecutionMode = "EXECUTION"
+    model: str | None = None
     partition: int
     revision: int
     redelivered: bool = False
@@ -561,6 +564,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     key: bytes | None = None
     value: bytes | None = None
     failed_at: int
+    headers: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class QuarantinedTrace(Record, frozen=True, kw_only=True):

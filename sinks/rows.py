@@ -116,6 +116,7 @@ def pattern_row(pattern: Pattern) -> Row:
     return (
         pattern.pattern_id,
         pattern.scenario,
+        pattern.execution_mode,
         pattern.pattern_type,
         list(pattern.tools),
         pattern.frequency,

@@ -110,8 +110,9 @@ _RUN = ("scenario", "execution_mode", "task_id", "provider", "model")
 
 _PATTERNS = pa.schema(
     [
-        _field("pattern_id", pa.string(), "readable, the same for the same scenario and sequence"),
+        _field("pattern_id", pa.string(), "readable, the same for the same scenario, execution mode and sequence"),
         _field("scenario", pa.string(), "kind of work it was seen in"),
+        _field("execution_mode", pa.string(), "EXECUTION, SIMULATION or OPTIMIZATION: how its runs were made"),
         _field("pattern_type", pa.string(), "kind of work its tools do: information_gathering, file_editing ..."),
         _field(
             "tools", _STRINGS, "tools in order; a run of calls of one tool is one entry; bash(grep): a shell's program"
@@ -121,10 +122,10 @@ _PATTERNS = pa.schema(
         _field("active", pa.bool_(), "false when it no longer stands out; the numbers are then its last ones"),
         _field("trace_count", pa.int64(), "traces of the window that hold it", "count"),
         _field("trace_count_error", pa.int64(), "trace_count may be too low by this at most", "count"),
-        _field("support", pa.float64(), "share of the scenario's traces that hold it", "0 to 1"),
+        _field("support", pa.float64(), "share of the traces of its scenario and mode that hold it", "0 to 1"),
         _field("occurrence_count", pa.int64(), "times seen in the window", "count"),
         _field("success_rate", pa.float64(), "share of its runs of known outcome that succeeded", "0 to 1"),
-        _field("scenario_success_rate", pa.float64(), "the same of all runs of the scenario, for comparison", "0 to 1"),
+        _field("scenario_success_rate", pa.float64(), "the same of all runs of its scenario and mode", "0 to 1"),
         _field("avg_latency_seconds", pa.float64(), "mean time one occurrence spends in its tools", "seconds"),
         _field("sequence", pa.string(), "tools in order with typical inputs and performance, JSON text"),
         _field("trace_ids", _STRINGS, "some of the traces it was found in"),
@@ -193,7 +194,7 @@ TABLES: Mapping[str, TableSpec] = {
             topics=("patterns",),
             stats=("revision", "created_at", "trace_count"),
             row_group_rows=4096,
-            repeated=("pattern_type", "scenario", "frequency", "trend", "tools.list.element"),
+            repeated=("pattern_type", "scenario", "execution_mode", "frequency", "trend", "tools.list.element"),
         ),
     )
 }

@@ -1,4 +1,9 @@
-"""Windowed quality: what the runs of a scenario needed and how they went, hour by hour. Pure.
+"""Windowed quality: what the runs of one kind needed and how they went, hour by hour. Pure.
+
+Of one kind are runs of the same scenario, execution mode and model. A run is compared with its own kind and no other:
+simulated runs are synthetic, and cost, time and tokens are the model's before they are the run's, so a run would be
+cheap or dear for the company it is in. Where too few of its kind are known there is no comparison, rather than one
+with others.
 
 A window is an aggregate of bounded size: counts, and sketches of duration, cost, tokens, tool latency, calls and
 score. It belongs to one partition of `traces` and holds the traces of that partition alone. Whoever calls keeps the
@@ -8,8 +13,9 @@ enters its window *after* it was measured, once: a later revision of it must not
 
 Hours go by `closed_at` of the trace, the time that decides when traces close, so they follow the log and no clock.
 
-Scenario names are foreign text. A partition knows `MAX_SCENARIOS` of them at most; further ones, and those longer
-than `MAX_SCENARIO_CHARS`, share the window `OTHER`, which gives no context: its runs have nothing in common.
+Names of scenarios and models are foreign text. A partition knows `MAX_KINDS` at most; further ones, and those with a
+name longer than `MAX_NAME_CHARS`, share the scenario `OTHER` (one for each mode), which gives no context: its runs have
+nothing in common.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,15 +24,15 @@ from operator import attrgetter
 
 import msgspec
 
-from schemas.records import QualityWindow, WindowMeasure
+from schemas.records import ExecutionMode, QualityWindow, WindowMeasure
 from streams.core.signals import amounts
 from streams.core.signals.base import Context, ScenarioWindow
 from streams.core.signals.sketch import Sketch, merged
 from streams.core.view import TraceView
 
 HOUR_MICROS = 3_600_000_000
-MAX_SCENARIOS = 200
-MAX_SCENARIO_CHARS = 200
+MAX_KINDS = 400
+MAX_NAME_CHARS = 200
 OTHER = "*other*"
 CONTEXT_HOURS = 24
 """How far back a context looks: a day, so that the habits of day and night are inside."""
@@ -35,17 +41,31 @@ MIN_RUNS = 8
 _SUCCESS, _FAILURE = 1.0, 0.0
 
 
-class WindowKey(msgspec.Struct, frozen=True, order=True):
-    """Which runs a window holds."""
+class Kind(msgspec.Struct, frozen=True, array_like=True):
+    """Which runs may be compared."""
 
     scenario: str
+    execution_mode: ExecutionMode
+    model: str | None
+    """None where it is not known: these runs are a kind of their own."""
+
+
+class WindowKey(msgspec.Struct, frozen=True, array_like=True):
+    """Which runs a window holds."""
+
     hour: int
     """Hours since 1970 UTC."""
+    kind: Kind
 
     @property
     def text(self) -> str:
-        """The key as one text, the hour first; `parse_key` reads it."""
-        return f"{self.hour}:{self.scenario}"
+        """The key as one text; `parse_key` reads it."""
+        return msgspec.json.encode(self).decode()
+
+    @property
+    def order(self) -> tuple[int, str, str, str]:
+        """What windows are sorted by."""
+        return self.hour, self.kind.scenario, self.kind.execution_mode, self.kind.model or ""
 
     @property
     def ends_at(self) -> int:
@@ -63,7 +83,7 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
-    """Runs of one scenario in one hour. Compare by value."""
+    """Runs of one kind in one hour. Compare by value."""
 
     count: int = 0
     outcomes: Outcomes = Outcomes()
@@ -109,18 +129,19 @@ def unpack(packed: bytes) -> Window:
 
 
 def parse_key(text: str) -> WindowKey:
-    """The key of `WindowKey.text`. Raises ValueError."""
-    hour, _, scenario = text.partition(":")
-    return WindowKey(scenario, int(hour))
+    """The key of `WindowKey.text`. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(text, type=WindowKey)
 
 
-def key_of(scenario: str, closed_at: int, known: Collection[str]) -> WindowKey:
-    """Window of a trace; `known` are the scenarios that the partition has windows of (a set: it is searched).
+def key_of(kind: Kind, closed_at: int, known: Collection[Kind]) -> WindowKey:
+    """Window of a trace; `known` are the kinds that the partition has windows of (a set: it is searched).
 
     `closed_at` is in microseconds since 1970.
     """
-    fits = len(scenario) <= MAX_SCENARIO_CHARS and (scenario in known or len(known) < MAX_SCENARIOS)
-    return WindowKey(scenario if fits else OTHER, closed_at // HOUR_MICROS)
+    short = len(kind.scenario) <= MAX_NAME_CHARS and len(kind.model or "") <= MAX_NAME_CHARS
+    if not short or (kind not in known and len(known) >= MAX_KINDS):
+        kind = Kind(OTHER, kind.execution_mode, None)
+    return WindowKey(closed_at // HOUR_MICROS, kind)
 
 
 def observe(window: Window, view: TraceView, score: float | None, outcome: float | None = None) -> Window:
@@ -168,7 +189,7 @@ def merge(windows: Iterable[Window]) -> Window:
 
 
 def context_of(windows: Iterable[Window], novelty: float | None = None, judge: float | None = None) -> Context:
-    """What a trace is measured against: its scenario's windows of the last hours (not those of `OTHER`).
+    """What a trace is measured against: its kind's windows of the last hours (not those of `OTHER`).
 
     A day of windows takes hundreds of µs to merge: `merge` the hours before once, and give that and the present one.
     """
@@ -190,9 +211,9 @@ def context_of(windows: Iterable[Window], novelty: float | None = None, judge: f
 
 def context_keys(key: WindowKey, hours: int = CONTEXT_HOURS) -> tuple[WindowKey, ...]:
     """Windows that a trace of this window is measured against, its own hour among them; none for `OTHER`."""
-    if key.scenario == OTHER:
+    if key.kind.scenario == OTHER:
         return ()
-    return tuple(WindowKey(key.scenario, hour) for hour in range(key.hour - hours + 1, key.hour + 1))
+    return tuple(WindowKey(hour, key.kind) for hour in range(key.hour - hours + 1, key.hour + 1))
 
 
 def relative(value: float, sketch: Sketch) -> float | None:
@@ -205,7 +226,7 @@ class Finished:
     """What is due at a time."""
 
     records: tuple[QualityWindow, ...]
-    """To publish, in order of hour and scenario."""
+    """To publish, in order of hour and kind."""
     published: dict[WindowKey, Window]
     """The same windows, marked as published: to be stored."""
     dropped: tuple[WindowKey, ...]
@@ -229,7 +250,7 @@ def finished(
     """
     due = sorted(
         (key for key, window in windows.items() if key.ends_at + lateness_us <= now_us and _changed(window)),
-        key=lambda key: (key.hour, key.scenario),
+        key=lambda key: key.order,
     )
     published = {
         key: msgspec.structs.replace(
@@ -239,7 +260,7 @@ def finished(
     }
     records = tuple(_record(key, window, partition) for key, window in published.items())
     oldest = (now_us - lateness_us) // HOUR_MICROS - keep_hours
-    dropped = tuple(sorted(key for key in windows if key.hour < oldest))
+    dropped = tuple(sorted((key for key in windows if key.hour < oldest), key=lambda key: key.order))
     return Finished(records, {key: window for key, window in published.items() if key.hour >= oldest}, dropped)
 
 
@@ -250,7 +271,9 @@ def _changed(window: Window) -> bool:
 def _record(key: WindowKey, window: Window, partition: int) -> QualityWindow:
     outcomes = window.outcomes
     return QualityWindow(
-        scenario=key.scenario,
+        scenario=key.kind.scenario,
+        execution_mode=key.kind.execution_mode,
+        model=key.kind.model,
         partition=partition,
         revision=window.published,
         started_at=key.hour * HOUR_MICROS,

@@ -86,6 +86,7 @@ class CurateStage:
         self._remember_ms = remember_ms
         self._index = index
         self._miner = miner
+        self.worked: Callable[[], None] = lambda: None
         self._partitions: dict[int, _Partition] = {}
 
     async def acquire(self, partition: int) -> int | None:
@@ -129,6 +130,7 @@ class CurateStage:
                 draft.observe(found)
             seen.add(one.trace.trace_id)
             assessed.append(found)
+            self.worked()
         claims = await self._claim(assessed)
         change = Change(applied=fresh[-1].offset + 1, keep=draft.changed())
         results = [decide(found, self._policy, claims.get(number)) for number, found in enumerate(assessed)]
@@ -175,34 +177,19 @@ class CurateStage:
 
         In the order of the traces: what comes of them must not depend on where a batch begins.
         """
-        answers: dict[int, Claim] = {}
-        if self._index is None or not assessed:
-            return answers
+        if self._index is None:
+            return {}
         passing = [number for number, found in enumerate(assessed) if found.passes]
         candidates = dict(zip(passing, _candidates([assessed[number] for number in passing]), strict=True))
-        now_ms = 0
-        waiting: list[int] = []
-        withdrawn: list[Withdrawal] = []
-
-        async def ask(index: NearDuplicates) -> None:
-            found = await index.claim([candidates[number] for number in waiting], now_ms, withdrawn)
-            answers.update(zip(waiting, found, strict=True))
-            waiting.clear()
-            withdrawn.clear()
-
+        asked: list[Candidate | Withdrawal] = []
         for number, found in enumerate(assessed):
-            closed_ms = found.trace.closed_at // 1000
+            trace = found.trace
             if number in candidates:
-                now_ms = max(now_ms, closed_ms)
-                waiting.append(number)
-            elif found.trace.revision > 1:
-                if waiting:
-                    await ask(self._index)
-                now_ms = max(now_ms, closed_ms)
-                withdrawn.append(Withdrawal(found.trace.trace_id, found.trace.revision))
-        if waiting or withdrawn:
-            await ask(self._index)
-        return answers
+                asked.append(candidates[number])
+            elif trace.revision > 1:
+                asked.append(Withdrawal(trace.trace_id, trace.revision, trace.closed_at // 1000))
+        answers = await self._index.claim(asked) if asked else []
+        return dict(zip(passing, answers, strict=True))
 
     def _counted(self, read: Sequence[_Read], assessed: Sequence[Assessed]) -> list[Counted]:
         """What patterns are made of: runs whose content may be used."""
@@ -250,14 +237,20 @@ def _candidates(assessed: Sequence[Assessed]) -> list[Candidate]:
         Candidate(
             trace_id=one.view.trace.trace_id,
             revision=one.view.trace.revision,
+            closed_ms=one.view.trace.closed_at // 1000,
             scenario=one.view.trace.scenario,
             fingerprint=fingerprint,
             quality_score=one.score,
             summary=twin_summary(one.view),
-            task_key=f"{one.view.trace.scenario}\x1f{one.view.trace.task_id}" if one.view.trace.task_id else None,
+            task_key=_task_key(one.view.trace),
         )
         for one, fingerprint in zip(measured, prints, strict=True)
     ]
+
+
+def _task_key(trace: Trace) -> str | None:
+    """What the runs have in common that may be slow and fast twins: a simulated run is no measure for a real one."""
+    return "\x1f".join((trace.execution_mode, trace.scenario, trace.task_id)) if trace.task_id else None
 
 
 def _outgoing(result: Curated) -> list[Outgoing]:

@@ -1,8 +1,8 @@
 """Patterns of tool use, beside the decisions of the curate stage.
 
 Order of effects: traces are counted (`apply`) before the batch is acknowledged, best just before the stage's own state
-is committed; whatever comes twice is counted once. Patterns are published on `tick`, for scenarios with news and no
-more often than the store allows, by whichever worker takes a scenario first; a crash in between publishes again under
+is committed; whatever comes twice is counted once. Patterns are published on `tick`, for groups of runs with news and
+no more often than the store allows, by whichever worker takes a group first; a crash in between publishes again under
 a higher revision, which changes nothing but the revision.
 """
 
@@ -14,7 +14,7 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.records import Pattern
-from streams.core.patterns.counters import Counted
+from streams.core.patterns.counters import Counted, Group
 from streams.core.patterns.mine import PatternRules, mine, name_of
 from streams.core.patterns.observe import counts_of
 from streams.core.view import TraceView
@@ -31,7 +31,8 @@ _KNOWN = 20_000
 def counted(offset: int, view: TraceView, successful: bool | None) -> Counted:
     """What a trace adds to the sums. `successful`: None where nobody knows how the run went."""
     trace = view.trace
-    return Counted(offset, trace.trace_id, trace.scenario, trace.closed_at, counts_of(view, successful))
+    group = Group(trace.scenario, trace.execution_mode)
+    return Counted(offset, trace.trace_id, group, trace.closed_at, counts_of(view, successful))
 
 
 class PatternMiner:
@@ -57,24 +58,24 @@ class PatternMiner:
         await self._store.apply(partition, items)
 
     async def tick(self) -> int:
-        """Publish the patterns of one scenario, if one waits whose time has come; how many records that were."""
+        """Publish the patterns of one group, if one waits whose time has come; how many records that were."""
         began = self._clock()
         if began < self._rests_until:
             return 0
-        scenario = await self._store.take()
-        if scenario is None:
+        group = await self._store.take()
+        if group is None:
             return 0
-        count = await self._publish(scenario)
+        count = await self._publish(group)
         ended = self._clock()
         self._rests_until = ended + REST * (ended - began)
         return count
 
-    async def _publish(self, scenario: str) -> int:
-        window = await self._store.window(scenario)
+    async def _publish(self, group: Group) -> int:
+        window = await self._store.window(group)
         patterns = mine(window, self._rules)
         # Followed before published: else a crash could leave a row active for ever.
         active = {name_of(pattern.tools) for pattern in patterns if pattern.active}
-        await self._store.follow(scenario, active - window.followed)
+        await self._store.follow(group, active - window.followed)
         news = [(pattern, content) for pattern in patterns if (content := self._news(pattern)) is not None]
         await self._publisher.publish([Outgoing(TOPIC, pattern.pattern_id.encode(), pattern) for pattern, _ in news])
         for pattern, content in news:

@@ -13,6 +13,7 @@ from streams.core.policy import WindowRules
 from streams.core.signals.base import NOTHING_KNOWN, Context
 from streams.core.windows import (
     OTHER,
+    Kind,
     Window,
     WindowKey,
     context_keys,
@@ -26,7 +27,7 @@ from streams.core.windows import (
     unpack,
 )
 
-_NAME = "window:"
+_NAME = "quality:"
 _LATENESS_US = 60_000_000
 """A trace is curated soon after it closed: an hour is taken as finished a minute after its end."""
 _LOOK_EVERY_US = 5_000_000
@@ -67,7 +68,7 @@ class PartitionWindows:
 
     def draft(self) -> "Draft":
         """What one batch works on."""
-        return Draft(self._rules, self.windows, {key.scenario for key in self.windows})
+        return Draft(self._rules, self.windows, {key.kind for key in self.windows})
 
     def committed(self, draft: "Draft") -> None:
         """The batch is durable."""
@@ -101,7 +102,7 @@ class Draft:
 
     rules: WindowRules
     _stored: Mapping[WindowKey, Window]
-    _scenarios: set[str]
+    _kinds: set[Kind]
     touched: dict[WindowKey, Window] = field(default_factory=dict)
     closed_us: int = 0
     _newest: int = 0
@@ -116,8 +117,8 @@ class Draft:
         """What the trace is measured against."""
         if not self.rules.enabled:
             return NOTHING_KNOWN
-        key = key_of(trace.scenario, trace.closed_at, self._scenarios)
-        if key.scenario == OTHER:
+        key = key_of(_kind(trace), trace.closed_at, self._kinds)
+        if key.kind.scenario == OTHER:
             return NOTHING_KNOWN  # these runs have nothing in common
         now = self._window(key)
         past = self._past.get(key)
@@ -132,13 +133,13 @@ class Draft:
         if measured is None or not self.rules.enabled:
             return
         trace = assessed.trace
-        key = key_of(trace.scenario, trace.closed_at, self._scenarios)
+        key = key_of(_kind(trace), trace.closed_at, self._kinds)
         if key.hour < self._newest - self.rules.hours:
             return  # its window is gone: a new one would be published in place of the whole one
         self._newest = max(self._newest, key.hour)
         self.touched[key] = observe(self._window(key) or Window(), measured.view, measured.score, measured.outcome)
-        self._scenarios.add(key.scenario)
-        for later in [one for one in self._past if one.scenario == key.scenario and one.hour > key.hour]:
+        self._kinds.add(key.kind)
+        for later in [one for one in self._past if one.kind == key.kind and one.hour > key.hour]:
             del self._past[later]
         self.closed_us = max(self.closed_us, trace.closed_at)
 
@@ -148,6 +149,10 @@ class Draft:
 
     def _window(self, key: WindowKey) -> Window | None:
         return self.touched.get(key) or self._stored.get(key)
+
+
+def _kind(trace: Trace) -> Kind:
+    return Kind(trace.scenario, trace.execution_mode, trace.model)
 
 
 def _name(key: WindowKey) -> str:

@@ -1,63 +1,76 @@
 -- One batch of claims. See streams/state/near_duplicates.py, which says what lies under which key.
--- KEYS: meta. ARGV: base of the other keys, time in ms, rules (msgpack), number of withdrawals; two arguments for each
--- withdrawal (id, revision), four for each candidate (trace id, fixed part, scenario, packed summary).
-local meta, base, now, rules = KEYS[1], ARGV[1], tonumber(ARGV[2]), cmsgpack.unpack(ARGV[3])
+-- KEYS: meta. ARGV: base of the other keys, rules (msgpack); then four arguments for each candidate (trace id, fixed
+-- part, scenario, packed summary) and each withdrawal (the same, but only the head of the fixed part).
+local meta, base, rules = KEYS[1], ARGV[1], cmsgpack.unpack(ARGV[2])
 local call, byte, char, sub, find = redis.call, string.byte, string.char, string.sub, string.find
 local pack, unpack_ = struct.pack, struct.unpack
 local ACCEPTED, ADOPTED, ANSWERED, WITHDRAWN = 1, 2, 3, 4  -- adopted: accepted in place of another, not counted
-local SLOT, CHECK, HOT, NONE, TAIL = 10, 2, 8, string.rep('\0', 8), 176
-
+local SLOT, CHECK, HOT, NONE, TAIL, HEAD = 10, 2, 8, string.rep('\0', 8), 176, 20
 
 -- Windows -------------------------------------------------------------------------------------------------------
-local held = call('HMGET', meta, 'window', 'started', 'count', 'segments', 'segments_before', 'sweep', 'sweep_at',
-  'sweep_to', 'exact', 'exact_started', 'exact_count')
-for i = 1, 11 do held[i] = tonumber(held[i]) or 0 end
+local fields = {'window', 'started', 'count', 'segments', 'segments_before', 'sweep', 'sweep_at', 'sweep_to', 'exact',
+  'exact_started', 'exact_count'}
+local held = call('HMGET', meta, unpack(fields))
+for i = 1, #fields do held[i] = tonumber(held[i]) or 0 end
 local window, started, count, segments, segments_before = held[1], held[2], held[3], held[4], held[5]
 local sweep, sweep_at, sweep_to = held[6], held[7], held[8]
 local exact, exact_started, exact_count = held[9], held[10], held[11]
+-- The first write needs memory: a Redis without any refuses it, and then nothing was changed.
+call('HSET', meta, 'window', window)
+
 local function key(of, name) return base .. of .. ':' .. name end
 local function drop(of)
   call('UNLINK', key(of, 'traces'), key(of, 'scenarios'), key(of, 'tasks'), key(of, 'twins'))
 end
-if window == 0 then
-  window, started, segments, segments_before = 1, now, rules.segments, rules.segments
-elseif now >= started + rules.window_ms or count >= rules.max_docs then
-  drop(window - 1)
-  sweep, sweep_at, sweep_to = window - 1, 0, segments_before
-  if now >= started + 2 * rules.window_ms then  -- a long silence: nothing of the current window is recent
-    drop(window)
-    sweep, sweep_to = window, segments
-    window = window + 1
-  end
-  window, started, count = window + 1, now, 0
-  segments, segments_before = rules.segments, segments
+local traces, traces_before, scenarios, scenarios_before, tasks, tasks_before, twins, twins_before
+local bands, bands_before, two, exacts
+local function open()
+  traces, traces_before = key(window, 'traces'), key(window - 1, 'traces')
+  scenarios, scenarios_before = key(window, 'scenarios'), key(window - 1, 'scenarios')
+  tasks, tasks_before = key(window, 'tasks'), key(window - 1, 'tasks')
+  twins, twins_before = key(window, 'twins'), key(window - 1, 'twins')
+  bands, bands_before = key(window, ''), key(window - 1, '')
+  two = call('EXISTS', traces_before) == 1
+  exacts = {base .. 'exact:' .. exact, exact > 1 and base .. 'exact:' .. (exact - 1) or nil}
 end
-if exact == 0 or now >= exact_started + rules.exact_ms or exact_count >= rules.max_exact then
-  if exact > 0 then call('UNLINK', base .. 'exact:' .. (exact - 1)) end
-  if exact > 0 and now >= exact_started + 2 * rules.exact_ms then
-    call('UNLINK', base .. 'exact:' .. exact)
-    exact = exact + 1
-  end
-  exact, exact_started, exact_count = exact + 1, now, 0
+local function keep()
+  for _, name in ipairs({traces, scenarios, tasks, twins}) do call('PEXPIRE', name, rules.keep_ms) end
+  call('PEXPIRE', exacts[1], rules.exact_keep_ms)
 end
--- Bands of a window that is over go a few with each batch: all at once would hold everybody up.
-local sweep_end = math.min(sweep_to, sweep_at + #ARGV + 16)
-for segment = sweep_at, sweep_end - 1 do
-  call('UNLINK', key(sweep, char(math.floor(segment * 256 / sweep_to), segment % (sweep_to / 256))))
-end
-sweep_at = sweep_end
+open()
 
-local traces, traces_before = key(window, 'traces'), key(window - 1, 'traces')
-local scenarios, scenarios_before = key(window, 'scenarios'), key(window - 1, 'scenarios')
-local bands, bands_before = key(window, ''), key(window - 1, '')
-local two = call('EXISTS', traces_before) == 1
-local tasks, tasks_before = key(window, 'tasks'), key(window - 1, 'tasks')
-local twins, twins_before = key(window, 'twins'), key(window - 1, 'twins')
-local exacts = {base .. 'exact:' .. exact, exact > 1 and base .. 'exact:' .. (exact - 1) or nil}
--- This is the first write that needs memory: a Redis without any refuses it, and then nothing was changed.
-call('HSET', meta, 'window', window, 'started', started, 'count', count, 'segments', segments,
-  'segments_before', segments_before, 'sweep', sweep, 'sweep_at', sweep_at, 'sweep_to', sweep_to,
-  'exact', exact, 'exact_started', exact_started)
+-- Before anything is stored that happened at this time. Only what is stored moves windows, each by its own time: where
+-- a batch begins, and what comes again, changes nothing.
+local function rotate(now)
+  local over = window > 0 and (now >= started + rules.window_ms or count >= rules.max_docs)
+  local exact_over = exact > 0 and (now >= exact_started + rules.exact_ms or exact_count >= rules.max_exact)
+  if window > 0 and not over and not exact_over then return end
+  keep()
+  if window == 0 then
+    window, started, segments, segments_before = 1, now, rules.segments, rules.segments
+  elseif over then
+    drop(window - 1)
+    sweep, sweep_at, sweep_to = window - 1, 0, segments_before
+    if now >= started + 2 * rules.window_ms then  -- a long silence: nothing of the current window is recent
+      drop(window)
+      sweep, sweep_to = window, segments
+      window = window + 1
+    end
+    window, started, count = window + 1, now, 0
+    segments, segments_before = rules.segments, segments
+  end
+  if exact == 0 then
+    exact, exact_started = 1, now
+  elseif exact_over then
+    call('UNLINK', base .. 'exact:' .. (exact - 1))
+    if now >= exact_started + 2 * rules.exact_ms then
+      call('UNLINK', base .. 'exact:' .. exact)
+      exact = exact + 1
+    end
+    exact, exact_started, exact_count = exact + 1, now, 0
+  end
+  open()
+end
 
 local function either(current, before, field)
   return call('HGET', current, field) or (two and call('HGET', before, field))
@@ -124,7 +137,7 @@ local function segment_of(high, low, of) return char(high, low % (of / 256)) end
 local function neighbours(c)
   local hits, ids, free, keys, checks = {}, {}, {}, {}, {}
   for band = 1, rules.bands do
-    local at = 185 + 4 * band
+    local at = 193 + 4 * band
     local high, low = byte(c.fixed, at, at + 1)
     checks[band] = sub(c.fixed, at + 2, at + 3)
     keys[band] = bands .. segment_of(high, low, segments)
@@ -246,7 +259,7 @@ local function accept(c, verdict)
       replaced.answer) .. c.id .. sub(replaced.tail, 9))
   end
   call('HSET', traces, c.id, packed(replaced and ADOPTED or ACCEPTED, c.revision, c.trace, answer)
-    .. NONE .. sub(c.fixed, 13, 52) .. c.signature)
+    .. NONE .. sub(c.fixed, 21, 60) .. c.signature)
   if not replaced then call('HINCRBY', scenarios, c.scenario, 1) end
   call('HSET', exacts[1], c.exact, c.id .. c.trace)
   exact_count = exact_count + 1
@@ -258,17 +271,25 @@ local function accept(c, verdict)
   return answer, named
 end
 
+-- The record of this very trace: keys are hashes, and another one may have the same.
+local function own_record(c)
+  local known = record_of(c.id)
+  if known and known.trace == c.trace then return known end
+end
+
 -- The packed answer, and the run whose summary goes with it.
 local function claim(c)
-  local known = record_of(c.id)
-  if known and known.trace ~= c.trace then known = nil end
+  local known = own_record(c)
   if known and c.revision == known.revision and known.state ~= WITHDRAWN then
     return known.answer, cmsgpack.unpack(known.answer)[8]
   end
-  local stale = known and c.revision < known.revision  -- published again after its successor: answered, not stored
-  if known and not stale then forget(known) end
+  if known and c.revision < known.revision then  -- published again after its successor: answered, not stored
+    return answer_of(c, judge(c), false), false
+  end
+  rotate(c.at)
+  known = own_record(c)
+  if known then forget(known) end
   local verdict = judge(c)
-  if stale then return answer_of(c, verdict, false), false end
   if known and known.where ~= window then call('HDEL', traces_before, c.id) end
   if not known or known.where ~= window then count = count + 1 end
   if not verdict.duplicate and not verdict.over_cap then return accept(c, verdict) end
@@ -277,34 +298,48 @@ local function claim(c)
   return answer, false
 end
 
-local at = 5
-for _ = 1, tonumber(ARGV[4]) do
-  local known, revision = record_of(ARGV[at]), tonumber(ARGV[at + 1])
-  if known and known.revision <= revision then
-    forget(known)
-    call('HSET', traces, known.id, packed(WITHDRAWN, revision, known.trace, ''))
-    if known.where ~= window then
-      call('HDEL', traces_before, known.id)
-      count = count + 1
-    end
+local function withdraw(c)
+  local known = own_record(c)
+  if not known or known.revision > c.revision then return end
+  if known.state == WITHDRAWN and known.revision == c.revision then return end
+  rotate(c.at)
+  known = own_record(c)
+  if not known then return end
+  forget(known)
+  call('HSET', traces, known.id, packed(WITHDRAWN, c.revision, known.trace, ''))
+  if known.where ~= window then
+    call('HDEL', traces_before, known.id)
+    count = count + 1
   end
-  at = at + 2
 end
+
 local replies = {}
-while at <= #ARGV do
+for at = 3, #ARGV, 4 do
   local fixed = ARGV[at + 1]
-  local answer, named = claim({
-    trace = ARGV[at], fixed = fixed, scenario = ARGV[at + 2], summary = ARGV[at + 3],
-    id = sub(fixed, 1, 8), revision = unpack_('>I4', fixed, 9), particulars = sub(fixed, 13, 20),
-    exact = sub(fixed, 21, 36), task = sub(fixed, 37, 44), quality = unpack_('>d', fixed, 45),
-    duration = unpack_('>d', fixed, 53), signature = sub(fixed, 61, 188),
-  })
-  replies[#replies + 1] = answer
-  replies[#replies + 1] = named and either(twins, twins_before, named) or ''
-  at = at + 4
+  local id, revision, closed = unpack_('>c8I4d', fixed)
+  local c = {trace = ARGV[at], id = id, revision = revision, at = closed}
+  if #fixed == HEAD then
+    withdraw(c)
+  else
+    c.fixed, c.scenario, c.summary = fixed, ARGV[at + 2], ARGV[at + 3]
+    c.particulars, c.exact, c.task = sub(fixed, 21, 28), sub(fixed, 29, 44), sub(fixed, 45, 52)
+    c.signature = sub(fixed, 69, 196)
+    c.quality, c.duration = unpack_('>dd', fixed, 53)
+    local answer, named = claim(c)
+    replies[#replies + 1] = answer
+    replies[#replies + 1] = named and either(twins, twins_before, named) or ''
+  end
 end
-call('HSET', meta, 'count', count, 'exact_count', exact_count)
-for _, name in ipairs({meta, traces, scenarios, tasks, twins}) do call('PEXPIRE', name, rules.keep_ms) end
-call('PEXPIRE', exacts[1], rules.exact_keep_ms)
+
+-- Bands of a window that is over go a few with each batch: all at once would hold everybody up.
+local sweep_end = math.min(sweep_to, sweep_at + #ARGV + 16)
+for segment = sweep_at, sweep_end - 1 do
+  call('UNLINK', key(sweep, char(math.floor(segment * 256 / sweep_to), segment % (sweep_to / 256))))
+end
+sweep_at = sweep_end
+call('HSET', meta, 'window', window, 'started', started, 'count', count, 'segments', segments,
+  'segments_before', segments_before, 'sweep', sweep, 'sweep_at', sweep_at, 'sweep_to', sweep_to,
+  'exact', exact, 'exact_started', exact_started, 'exact_count', exact_count)
+keep()
 call('PEXPIRE', meta, math.max(rules.keep_ms, rules.exact_keep_ms))
 return replies

@@ -4,12 +4,13 @@ The first claim wins, and is remembered with its whole answer by trace and revis
 gets the very same answer. A trace is never its own duplicate; a higher revision takes the place of the one before,
 and a withdrawn one leaves nothing that others could be duplicates of.
 
-Two windows count, the current and the one before. A window ends after `Rules.window_ms` of the time that callers
-bring (time of closing, never the server's), or when it holds `Rules.max_docs_per_window` traces: then the oldest go,
-and the most recent stay. A time that lies back opens no window: its claims go to the current one. Hashes of whole
-canonical forms have windows of their own, which are longer. What was forgotten is let in again; so an index that was
-flushed is an empty index, and windows should be longer than traces may be amended or delivered again. Everything also
-expires by itself after two windows.
+Two windows count, the current and the one before. A window ends after `Rules.window_ms` of the times at which its
+traces closed (never the server's clock), or when it holds `Rules.max_docs_per_window` traces: then the oldest go, and
+the most recent stay. That is decided before each trace that is stored, by its own time: the answers follow from the
+sequence of traces, however it is cut into batches, and what comes again moves nothing. A time that lies back opens no
+window: its claims go to the current one. Hashes of whole canonical forms have windows of their own, which are longer.
+What was forgotten is let in again; so an index that was flushed is an empty index, and windows should be longer than
+traces may be amended or delivered again. Everything also expires by itself after two windows.
 
 Keys of Redis, all under one hash tag, so that one script may touch them:
 
@@ -54,7 +55,8 @@ _SLOT_BYTES = 10
 _SPARE_MS = 3_600_000
 _NO_TASK = bytes(8)
 _SCRIPT = (Path(__file__).parent / "near_duplicates.lua").read_text(encoding="utf-8")
-_fixed = Struct(">8sI8s16s8sdd").pack
+_head = Struct(">8sId").pack
+_rest = Struct(">8s16s8sdd").pack
 _unpack_answer = msgspec.msgpack.Decoder(
     tuple[str | bool, float, bool, float, str | bool, str | bool, bool, str | bool, str]
 ).decode
@@ -64,12 +66,10 @@ _unpack_summary = msgspec.msgpack.Decoder(TwinSummary).decode
 class NearDuplicates(Protocol):
     """Raises StateUnavailable (transient); StateFull where there is no memory left, then nothing was changed."""
 
-    async def claim(
-        self, candidates: Sequence[Candidate], now_ms: int, withdrawn: Sequence[Withdrawal] = ()
-    ) -> list[Claim]:
-        """Withdraw, then answer each candidate in order: all in one step that nothing comes between.
+    async def claim(self, asked: Sequence[Candidate | Withdrawal]) -> list[Claim]:
+        """Withdraw and answer in order, all in one step that nothing comes between; the answers to the candidates.
 
-        Give only traces that passed all gates. Withdraw each revision above 1 that did not.
+        Give traces that passed all gates as candidates. Withdraw each revision above 1 that did not.
         """
         ...
 
@@ -101,21 +101,16 @@ class RedisNearDuplicates:
             }
         )
 
-    async def claim(
-        self, candidates: Sequence[Candidate], now_ms: int, withdrawn: Sequence[Withdrawal] = ()
-    ) -> list[Claim]:
-        if not candidates and not withdrawn:
+    async def claim(self, asked: Sequence[Candidate | Withdrawal]) -> list[Claim]:
+        if not asked:
             return []
-        arguments: list[str | bytes | int] = [self._base, now_ms, self._rules, len(withdrawn)]
-        for gone in withdrawn:
-            arguments += (key_of(gone.trace_id), gone.revision)
-        for candidate in candidates:
-            arguments += (
-                candidate.trace_id,
-                _packed(candidate),
-                candidate.scenario,
-                candidate.summary.packed() if candidate.task_key else b"",
-            )
+        arguments: list[str | bytes] = [self._base, self._rules]
+        for one in asked:
+            if isinstance(one, Candidate):
+                summary = one.summary.packed() if one.task_key else b""
+                arguments += (one.trace_id, _packed(one), one.scenario, summary)
+            else:
+                arguments += (one.trace_id, _head(key_of(one.trace_id), one.revision, one.closed_ms), b"", b"")
 
         async def call() -> list[bytes]:
             found: list[bytes] = await self._script(keys=[self._base + "meta"], args=arguments)
@@ -124,7 +119,7 @@ class RedisNearDuplicates:
         replies = await translated(call)
         return [
             _claim(candidate.trace_id, replies[2 * number], replies[2 * number + 1])
-            for number, candidate in enumerate(candidates)
+            for number, candidate in enumerate(one for one in asked if isinstance(one, Candidate))
         ]
 
 
@@ -134,18 +129,17 @@ def key_of(text: str) -> bytes:
 
 
 def _packed(candidate: Candidate) -> bytes:
-    """What the script needs of a candidate at fixed places: 236 bytes."""
+    """What the script needs of a candidate at fixed places: 244 bytes."""
     print_ = candidate.fingerprint
-    head = _fixed(
-        key_of(candidate.trace_id),
-        candidate.revision,
+    head = _head(key_of(candidate.trace_id), candidate.revision, candidate.closed_ms)
+    rest = _rest(
         print_.particulars,
         print_.exact,
         key_of(candidate.task_key) if candidate.task_key else _NO_TASK,
         candidate.quality_score,
         candidate.summary.duration_seconds,
     )
-    return head + print_.signature + print_.bands
+    return head + rest + print_.signature + print_.bands
 
 
 def _claim(trace_id: str, answer: bytes, summary: bytes) -> Claim:

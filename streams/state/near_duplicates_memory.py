@@ -67,25 +67,33 @@ class MemoryNearDuplicates:
         self._exact: _Exact | None = None
         self._exact_before = _Exact()
 
-    async def claim(
-        self, candidates: Sequence[Candidate], now_ms: int, withdrawn: Sequence[Withdrawal] = ()
-    ) -> list[Claim]:
+    async def claim(self, asked: Sequence[Candidate | Withdrawal]) -> list[Claim]:
         if self.full:
             raise StateFull("no memory left")
-        if not candidates and not withdrawn:
-            return []
-        window, exact = self._rotate(now_ms)
-        for gone in withdrawn:
-            known, where = self._find(gone.trace_id)
-            if known and known.revision <= gone.revision:
-                self._forget(gone.trace_id)
-                if where is not window:
-                    window.count += 1
-                window.known[gone.trace_id] = _Known(gone.revision, None, None)
-                self._before.known.pop(gone.trace_id, None)
-        return [self._claim(candidate, window, exact) for candidate in candidates]
+        found: list[Claim] = []
+        for one in asked:
+            if isinstance(one, Candidate):
+                found.append(self._claim(one))
+            else:
+                self._withdraw(one)
+        return found
+
+    def _withdraw(self, gone: Withdrawal) -> None:
+        known, _ = self._find(gone.trace_id)
+        if known is None or (known.revision, known.claim is None) > (gone.revision, False):
+            return
+        window, _ = self._rotate(gone.closed_ms)
+        known, where = self._find(gone.trace_id)
+        if known is None:
+            return
+        self._forget(gone.trace_id)
+        if where is not window:
+            window.count += 1
+        window.known[gone.trace_id] = _Known(gone.revision, None, None)
+        self._before.known.pop(gone.trace_id, None)
 
     def _rotate(self, now_ms: int) -> tuple[_Window, _Exact]:
+        """The windows that what happened at this time is stored in."""
         rules = self.rules
         window = self._now
         if window is None:
@@ -127,17 +135,18 @@ class MemoryNearDuplicates:
             if task and task in window.tasks and window.tasks[task].trace_id == trace_id:
                 del window.tasks[task]
 
-    def _claim(self, candidate: Candidate, window: _Window, exact: _Exact) -> Claim:
+    def _claim(self, candidate: Candidate) -> Claim:
         name = candidate.trace_id
         known, where = self._find(name)
         if known and known.claim and known.revision == candidate.revision:
             return known.claim
-        stale = known is not None and candidate.revision < known.revision
-        if known and not stale:
+        if known and self._now and candidate.revision < known.revision:
+            return self._judge(candidate, self._now)[0]
+        window, exact = self._rotate(candidate.closed_ms)
+        known, where = self._find(name)
+        if known:
             self._forget(name)
         claim, replaced = self._judge(candidate, window)
-        if stale:
-            return claim
         self._before.known.pop(name, None)
         if where is not window:
             window.count += 1

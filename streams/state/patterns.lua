@@ -1,4 +1,4 @@
--- Adds the sums of one batch of one scenario. See streams/state/patterns.py.
+-- Adds the sums of one batch of one group. See streams/state/patterns.py.
 -- KEYS: meta, seen, followed, then the buckets that get something, then the buckets that left the window.
 -- ARGV: field of the applied offset, the value it must have ('' for none), the new one, a msgpack header, then for each
 -- name its bucket's cells: name, packed cell.

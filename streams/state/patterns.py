@@ -1,15 +1,16 @@
-"""Sums of tool sequences, for each scenario and stretch of time, over all partitions and workers.
+"""Sums of tool sequences, for each group (scenario and execution mode) and stretch of time, over all partitions and
+workers.
 
 A batch is added once: the next offset expected of its partition is stored with the sums, in one Lua call for each
-scenario, and must be the one the batch was summed up from. What lies before it is skipped, and so is a trace that was
+group, and must be the one the batch was summed up from. What lies before it is skipped, and so is a trace that was
 counted before (a higher revision of it, or the same published again): its digest is remembered for the window. Sums
 are of integers, and samples of traces go by digest, so the order of batches changes nothing.
 
 Bounded: buckets beyond the window go, a bucket keeps `max_names` names (the rarest are dropped, and by how much a sum
 may be too low is stored with it), `max_traces` traces are remembered, and everything expires.
 
-Scenarios with news wait to be published in one sorted set; a worker takes one for a while (`hold_seconds`), and only
-if nothing changed since it was read does the scenario leave the set. A worker that dies leaves it in. Time is the
+Groups with news wait to be published in one sorted set; a worker takes one for a while (`hold_seconds`), and only
+if nothing changed since it was read does the group leave the set. A worker that dies leaves it in. Time is the
 server's, because workers share it.
 """
 
@@ -20,7 +21,7 @@ from typing import Protocol
 
 from xxhash import xxh3_64_hexdigest
 
-from streams.core.patterns.counters import MICROS, TOTAL, TRACES, Bucket, Cell, Counted, Window, batched
+from streams.core.patterns.counters import MICROS, TOTAL, TRACES, Bucket, Cell, Counted, Group, Window, batched
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class StoreLimits:
     max_names: int = 10_000
     """Names of one bucket; beyond, the rarest quarter or more is dropped."""
     max_traces: int = 200_000
-    """Traces of one scenario that are remembered."""
+    """Traces of one group that are remembered."""
     publish_seconds: float = 2.0
-    """A scenario is published this long after the first news, so no more often than that."""
+    """A group is published this long after the first news, so no more often than that."""
     hold_seconds: float = 60.0
-    """How long a worker may take to publish a scenario before another one tries."""
+    """How long a worker may take to publish a group before another one tries."""
 
     @property
     def bucket_us(self) -> int:
@@ -55,22 +56,22 @@ DEFAULT_LIMITS = StoreLimits()
 class PatternStore(Protocol):
     """Raises StateUnavailable (transient)."""
 
-    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[str]:
-        """Add traces of one partition, in offset order; their scenarios, which now wait to be published.
+    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[Group]:
+        """Add traces of one partition, in offset order; their groups, which now wait to be published.
 
-        Harmless to repeat. A scenario whose traces were all counted before waits too: it may not have been published.
+        Harmless to repeat. A group whose traces were all counted before waits too: it may not have been published.
         """
         ...
 
-    async def take(self) -> str | None:
-        """A scenario whose time to be published has come; nobody else gets it for `hold_seconds`."""
+    async def take(self) -> Group | None:
+        """A group whose time to be published has come; nobody else gets it for `hold_seconds`."""
         ...
 
-    async def window(self, scenario: str) -> Window:
-        """What is known of a scenario, under a new revision."""
+    async def window(self, group: Group) -> Window:
+        """What is known of a group, under a new revision."""
         ...
 
-    async def follow(self, scenario: str, names: Collection[str]) -> None:
+    async def follow(self, group: Group, names: Collection[str]) -> None:
         """Note names of patterns that are about to be published as active."""
         ...
 
@@ -79,7 +80,7 @@ class PatternStore(Protocol):
         ...
 
     async def waiting(self) -> int:
-        """Scenarios that wait to be published."""
+        """Groups that wait to be published."""
         ...
 
 
@@ -90,7 +91,7 @@ def digest(trace_id: str) -> str:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch adds to one scenario."""
+    """What one batch adds to one group."""
 
     applied: int
     newest: int
@@ -101,18 +102,18 @@ class Batch:
     """Buckets that leave the window."""
 
 
-def by_scenario(items: Iterable[Counted]) -> dict[str, list[Counted]]:
-    """Traces by scenario."""
-    found: dict[str, list[Counted]] = {}
+def by_group(items: Iterable[Counted]) -> dict[Group, list[Counted]]:
+    """Traces by group."""
+    found: dict[Group, list[Counted]] = {}
     for item in items:
-        found.setdefault(item.scenario, []).append(item)
+        found.setdefault(item.group, []).append(item)
     return found
 
 
 def new_of(
     items: Sequence[Counted], applied: int | None, seen: Sequence[bool], newest: int | None, limits: StoreLimits
 ) -> Batch | None:
-    """What of a scenario's traces is to be added; None when all of it lies before `applied`, the next offset."""
+    """What of a group's traces is to be added; None when all of it lies before `applied`, the next offset."""
     fresh = [(item, known) for item, known in zip(items, seen, strict=True) if item.offset >= (applied or 0)]
     if not fresh:
         return None
@@ -140,30 +141,30 @@ class MemoryPatternStore:
         """`clock` gives microseconds since 1970 UTC."""
         self._limits = limits
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
-        self._waiting: dict[str, int] = {}
+        self._kept: dict[Group, _Kept] = {}
+        self._waiting: dict[Group, int] = {}
 
-    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[str]:
-        found = by_scenario(items)
-        for scenario, own in found.items():
-            kept = self._kept.setdefault(scenario, _Kept())
+    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[Group]:
+        found = by_group(items)
+        for group, own in found.items():
+            kept = self._kept.setdefault(group, _Kept())
             seen = [digest(item.trace_id) in kept.seen for item in own]
             batch = new_of(own, kept.applied.get(partition), seen, kept.newest, self._limits)
             if batch is not None:
                 kept.add(partition, batch, self._limits)
-            self._waiting.setdefault(scenario, self._clock() + int(self._limits.publish_seconds * MICROS))
+            self._waiting.setdefault(group, self._clock() + int(self._limits.publish_seconds * MICROS))
         return frozenset(found)
 
-    async def take(self) -> str | None:
+    async def take(self) -> Group | None:
         now = self._clock()
-        due = min(((at, scenario) for scenario, at in self._waiting.items() if at <= now), default=None)
+        due = min(((at, group) for group, at in self._waiting.items() if at <= now), default=None)
         if due is None:
             return None
         self._waiting[due[1]] = now + int(self._limits.hold_seconds * MICROS)
         return due[1]
 
-    async def window(self, scenario: str) -> Window:
-        kept = self._kept.setdefault(scenario, _Kept())
+    async def window(self, group: Group) -> Window:
+        kept = self._kept.setdefault(group, _Kept())
         kept.revision = max(kept.revision + 1, self._clock() // MICROS)
         newest = -1 if kept.newest is None else kept.newest
         buckets = tuple(
@@ -175,17 +176,17 @@ class MemoryPatternStore:
             for number, cells in sorted(kept.buckets.items())
             if number > newest - self._limits.buckets
         )
-        return Window(scenario, kept.version, kept.revision, self._clock(), newest, buckets, frozenset(kept.followed))
+        return Window(group, kept.version, kept.revision, self._clock(), newest, buckets, frozenset(kept.followed))
 
-    async def follow(self, scenario: str, names: Collection[str]) -> None:
-        self._kept.setdefault(scenario, _Kept()).followed.update(names)
+    async def follow(self, group: Group, names: Collection[str]) -> None:
+        self._kept.setdefault(group, _Kept()).followed.update(names)
 
     async def published(self, window: Window, dropped: Collection[str]) -> None:
-        kept = self._kept.setdefault(window.scenario, _Kept())
+        kept = self._kept.setdefault(window.group, _Kept())
         kept.followed.difference_update(dropped)
-        self._waiting.pop(window.scenario, None)
+        self._waiting.pop(window.group, None)
         if kept.version != window.version:
-            self._waiting[window.scenario] = self._clock() + int(self._limits.publish_seconds * MICROS)
+            self._waiting[window.group] = self._clock() + int(self._limits.publish_seconds * MICROS)
 
     async def waiting(self) -> int:
         return len(self._waiting)
@@ -193,7 +194,7 @@ class MemoryPatternStore:
 
 @dataclass
 class _Kept:
-    """One scenario in memory."""
+    """One group in memory."""
 
     version: int = 0
     revision: int = 0

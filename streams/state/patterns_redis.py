@@ -1,6 +1,6 @@
-"""Sums of tool sequences in Redis: what `streams.state.patterns` promises, with one script for each batch and scenario.
+"""Sums of tool sequences in Redis: what `streams.state.patterns` promises, with one script for each batch and group.
 
-Keys of a scenario share the hash tag `{patterns:<hash of its name>}`; after it come the width of a bucket in seconds
+Keys of a group share the hash tag `{patterns:<hash of its name>}`; after it come the width of a bucket in seconds
 and `meta` (version, revision, newest bucket, applied offset of each partition), `seen` (digests of traces by bucket),
 `followed`, or the number of a bucket.
 """
@@ -13,8 +13,20 @@ from redis.asyncio import Redis
 from xxhash import xxh3_64_hexdigest
 
 from schemas.errors import StateUnavailable
-from streams.core.patterns.counters import LOST, MICROS, SAMPLES, TRACES, Bucket, Cell, Counted, Sample, Window
-from streams.state.patterns import DEFAULT_LIMITS, StoreLimits, by_scenario, digest, new_of
+from streams.core.patterns.counters import (
+    LOST,
+    MICROS,
+    SAMPLES,
+    TRACES,
+    Bucket,
+    Cell,
+    Counted,
+    Group,
+    Sample,
+    Window,
+    parse_group,
+)
+from streams.state.patterns import DEFAULT_LIMITS, StoreLimits, by_group, digest, new_of
 from streams.state.redis import translated
 
 _APPLY = (Path(__file__).parent / "patterns.lua").read_text(encoding="utf-8")
@@ -51,38 +63,43 @@ class RedisPatternStore:
         self._client = client
         self._prefix = prefix
         self._limits = limits
-        self._waiting = f"{prefix}:{{patterns}}:waiting"
+        self._waiting = f"{prefix}:{{patterns}}:waiting-groups"
         self._apply = client.register_script(_APPLY)
         self._mark = client.register_script(_MARK)
         self._take = client.register_script(_TAKE)
         self._open = client.register_script(_OPEN)
 
-    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[str]:
-        found = by_scenario(items)
+    async def apply(self, partition: int, items: Sequence[Counted]) -> frozenset[Group]:
+        found = by_group(items)
         if found:
             await translated(lambda: self._apply_all(partition, found))
         return frozenset(found)
 
-    async def _apply_all(self, partition: int, found: Mapping[str, Sequence[Counted]]) -> None:
+    async def _apply_all(self, partition: int, found: Mapping[Group, Sequence[Counted]]) -> None:
         left = dict(found)
         for _ in range(_ATTEMPTS):
             left = await self._attempt(partition, left)
             if not left:
-                await self._mark(keys=[self._waiting], args=[int(self._limits.publish_seconds * 1000), *found])
+                await self._mark(
+                    keys=[self._waiting],
+                    args=[int(self._limits.publish_seconds * 1000), *(group.text for group in found)],
+                )
                 return
         raise StateUnavailable("sums of patterns were changed by others again and again")
 
-    async def _attempt(self, partition: int, found: Mapping[str, Sequence[Counted]]) -> dict[str, Sequence[Counted]]:
+    async def _attempt(
+        self, partition: int, found: Mapping[Group, Sequence[Counted]]
+    ) -> dict[Group, Sequence[Counted]]:
         """Add what is new; what others changed meanwhile is left for another attempt."""
         applied = f"applied:{partition}"
         async with self._client.pipeline(transaction=False) as pipe:
-            for scenario, items in found.items():
-                pipe.hmget(self._key(scenario, "meta"), [applied, "newest"])
-                pipe.zmscore(self._key(scenario, "seen"), [digest(item.trace_id) for item in items])
+            for group, items in found.items():
+                pipe.hmget(self._key(group, "meta"), [applied, "newest"])
+                pipe.zmscore(self._key(group, "seen"), [digest(item.trace_id) for item in items])
             held = await pipe.execute()
-        calls: list[str] = []
+        calls: list[Group] = []
         async with self._client.pipeline(transaction=False) as pipe:
-            for number, (scenario, items) in enumerate(found.items()):
+            for number, (group, items) in enumerate(found.items()):
                 expected, newest = held[2 * number]
                 batch = new_of(
                     items,
@@ -93,7 +110,7 @@ class RedisPatternStore:
                 )
                 if batch is None:
                     continue
-                calls.append(scenario)
+                calls.append(group)
                 buckets = list(batch.cells)
                 keys = [*("meta", "seen", "followed"), *map(str, buckets), *map(str, batch.gone)]
                 header = {
@@ -113,32 +130,32 @@ class RedisPatternStore:
                     for part in (name, _packed(cell))
                 ]
                 await self._apply(
-                    keys=[self._key(scenario, key) for key in keys],
+                    keys=[self._key(group, key) for key in keys],
                     args=[applied, expected or b"", batch.applied, msgspec.msgpack.encode(header), *cells],
                     client=pipe,
                 )
             answers = await pipe.execute() if calls else []
-        return {scenario: found[scenario] for scenario, (fits, _) in zip(calls, answers, strict=True) if not fits}
+        return {group: found[group] for group, (fits, _) in zip(calls, answers, strict=True) if not fits}
 
-    async def take(self) -> str | None:
-        async def call() -> str | None:
+    async def take(self) -> Group | None:
+        async def call() -> Group | None:
             found = await self._take(keys=[self._waiting], args=[int(self._limits.hold_seconds * 1000)])
-            return None if found is None else str(found, "utf-8")
+            return None if found is None else parse_group(str(found, "utf-8"))
 
         return await translated(call)
 
-    async def window(self, scenario: str) -> Window:
+    async def window(self, group: Group) -> Window:
         async def call() -> Window:
-            opened = await self._open(keys=[self._key(scenario, "meta")], args=[self._limits.keep_seconds])
+            opened = await self._open(keys=[self._key(group, "meta")], args=[self._limits.keep_seconds])
             version, newest, revision, seconds, micros = map(int, opened)
             numbers = range(newest - self._limits.buckets + 1, newest + 1)
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.smembers(self._key(scenario, "followed"))
+                pipe.smembers(self._key(group, "followed"))
                 for number in numbers:
-                    pipe.hgetall(self._key(scenario, str(number)))
+                    pipe.hgetall(self._key(group, str(number)))
                 followed, *found = await pipe.execute()
             return Window(
-                scenario=scenario,
+                group=group,
                 version=version,
                 revision=revision,
                 read_at=seconds * MICROS + micros,
@@ -149,9 +166,9 @@ class RedisPatternStore:
 
         return await translated(call)
 
-    async def follow(self, scenario: str, names: Collection[str]) -> None:
+    async def follow(self, group: Group, names: Collection[str]) -> None:
         async def call() -> None:
-            key = self._key(scenario, "followed")
+            key = self._key(group, "followed")
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.sadd(key, *sorted(names))
                 pipe.expire(key, self._limits.keep_seconds)
@@ -163,22 +180,24 @@ class RedisPatternStore:
     async def published(self, window: Window, dropped: Collection[str]) -> None:
         async def call() -> None:
             if dropped:
-                await self._client.srem(self._key(window.scenario, "followed"), *sorted(dropped))
-            # First out, then a look: news that comes after the look marks the scenario again by itself.
-            await self._client.zrem(self._waiting, window.scenario)
-            version = await self._client.hget(self._key(window.scenario, "meta"), "version")
+                await self._client.srem(self._key(window.group, "followed"), *sorted(dropped))
+            # First out, then a look: news that comes after the look marks the group again by itself.
+            await self._client.zrem(self._waiting, window.group.text)
+            version = await self._client.hget(self._key(window.group, "meta"), "version")
             if int(version or 0) != window.version:
-                await self._mark(keys=[self._waiting], args=[int(self._limits.publish_seconds * 1000), window.scenario])
+                await self._mark(
+                    keys=[self._waiting], args=[int(self._limits.publish_seconds * 1000), window.group.text]
+                )
 
         await translated(call)
 
     async def waiting(self) -> int:
         return int(await translated(lambda: self._client.zcard(self._waiting)))
 
-    def _key(self, scenario: str, name: str) -> str:
+    def _key(self, group: Group, name: str) -> str:
         """The width is part of it: with another one, buckets have other numbers."""
         width = self._limits.bucket_seconds
-        return f"{self._prefix}:{{patterns:{xxh3_64_hexdigest(scenario.encode())}}}:{width}:{name}"
+        return f"{self._prefix}:{{patterns:{xxh3_64_hexdigest(group.text.encode())}}}:{width}:{name}"
 
 
 _FLAT = msgspec.msgpack.Decoder(list[int | str])

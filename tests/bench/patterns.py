@@ -76,9 +76,9 @@ async def measure(traces: int, rounds: int) -> dict[str, object]:
                 spent["redis_cpu"] += await _server_seconds(client) - server
             for name, seconds in spent.items():
                 note(name, seconds, traces)
-            scenario = items[0].scenario
+            group = items[0].group
             began = time.perf_counter()
-            window = await store.window(scenario)
+            window = await store.window(group)
             patterns = mine(window, PatternRules())
             note("mine", time.perf_counter() - began, 1000)
         memory = sum([await client.memory_usage(key) or 0 async for key in client.scan_iter("bench:{patterns:*")])

@@ -43,18 +43,19 @@ class Measured:
 
 
 def measured(runs: Sequence[HiddenRun], *, warm: bool) -> list[Measured]:
-    """All runs of one scenario, each against the scenario's other runs or those before it."""
+    """All runs of one scenario, each against the other runs of its model or those before it, as the stage does it."""
     views = [view_of(run.trace) for run in runs]
-    whole = Window()
+    windows: dict[str | None, Window] = defaultdict(Window)
     for view in views if warm else ():
-        whole = observe(whole, view, None)
+        windows[view.trace.model] = observe(windows[view.trace.model], view, None)
     found: list[Measured] = []
     for run, view in zip(runs, views, strict=True):
-        signals = measure_all(view, context_of([whole]))
+        window = windows[view.trace.model]
+        signals = measure_all(view, context_of([window]))
         score = quality_score(signals)
         found.append(Measured(run, values_of(signals), score))
         if not warm:
-            whole = observe(whole, view, score)
+            windows[view.trace.model] = observe(window, view, score)
     return found
 
 

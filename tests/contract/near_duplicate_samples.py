@@ -4,7 +4,7 @@ import random
 
 from streams.core.near_duplicates.document import Document
 from streams.core.near_duplicates.fingerprint import fingerprints
-from streams.core.near_duplicates.records import Candidate, Claim, Rules, TwinSummary
+from streams.core.near_duplicates.records import Candidate, Claim, Rules, TwinSummary, Withdrawal
 from streams.state.near_duplicates import NearDuplicates
 
 HOUR = 3_600_000
@@ -29,10 +29,12 @@ def candidate(
     task: str | None = None,
     seconds: float = 1.0,
     scenario: str = "Travel",
+    at: int = 1_000,
 ) -> Candidate:
     return Candidate(
         trace_id=trace_id,
         revision=revision,
+        closed_ms=at,
         scenario=scenario,
         fingerprint=fingerprints([Document(calls, content)])[0],
         quality_score=quality,
@@ -41,6 +43,10 @@ def candidate(
     )
 
 
-async def one(index: NearDuplicates, asked: Candidate, now_ms: int = 1_000) -> Claim:
-    (claim,) = await index.claim([asked], now_ms)
+def gone(trace_id: str, revision: int, at: int = 1_000) -> Withdrawal:
+    return Withdrawal(trace_id, revision, at)
+
+
+async def one(index: NearDuplicates, asked: Candidate) -> Claim:
+    (claim,) = await index.claim([asked])
     return claim

@@ -1,16 +1,17 @@
 """What an index of near-duplicates promises, in memory and on a real Redis."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from streams.core.near_duplicates.records import Claim, Rules, TwinSummary, Withdrawal
+from streams.core.near_duplicates.records import Candidate, Claim, Rules, TwinSummary, Withdrawal
 from streams.state.near_duplicates import NearDuplicates, RedisNearDuplicates
 from streams.state.near_duplicates_memory import MemoryNearDuplicates
-from tests.contract.near_duplicate_samples import HOUR, RULES, candidate, one, text
+from tests.contract.near_duplicate_samples import HOUR, RULES, candidate, gone, one, text
 from tests.contract.test_state import redis_server
 
 Flush = Callable[[], Awaitable[None]]
@@ -61,7 +62,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 def test_the_first_claim_wins_and_a_copy_is_its_exact_duplicate(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
         first, second, other = await index.claim(
-            [candidate("a", text(1)), candidate("b", text(1)), candidate("c", text(2))], 1_000
+            [candidate("a", text(1)), candidate("b", text(1)), candidate("c", text(2))]
         )
         assert first == Claim("a", 1.0, "a")
         assert first.accepted
@@ -112,15 +113,15 @@ def test_the_same_trace_again_gets_the_very_same_answer(run: Run) -> None:
             candidate("d", text(3)),
             candidate("e", text(4)),
         ]
-        first = await index.claim(asked, 1_000)
+        first = await index.claim(asked)
         assert [claim.over_cap for claim in first] == [False, False, False, False, True]
         assert first[2].twin is not None
         assert first[2].twin.trace_id == "a"
-        await index.claim([candidate("f", text(5), task="t", seconds=99.0, scenario="Another")], 2_000)
-        assert await index.claim(list(reversed(asked)), 3_000) == list(reversed(first))
+        await index.claim([candidate("f", text(5), task="t", seconds=99.0, scenario="Another")])
+        assert await index.claim(list(reversed(asked))) == list(reversed(first))
         # Also from the window before.
-        await index.claim([candidate("g", text(6), task="t", scenario="Another")], 1_000 + HOUR)
-        assert await index.claim(asked, 1_000 + HOUR) == first
+        await index.claim([candidate("g", text(6), task="t", scenario="Another", at=1_000 + HOUR)])
+        assert await index.claim(asked) == first
 
     run(scenario, msgspec.structs.replace(RULES, scenario_cap=3))
 
@@ -164,16 +165,16 @@ def test_a_duplicate_may_become_new_by_a_revision(run: Run) -> None:
 def test_a_withdrawn_trace_has_no_duplicates(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
         await one(index, candidate("a", text(1), task="t", seconds=50.0))
-        (claim,) = await index.claim([candidate("b", text(1), task="t")], 1_000, [Withdrawal("a", 2)])
+        (claim,) = await index.claim([gone("a", 2), candidate("b", text(1), task="t")])
         assert claim.accepted
         assert claim.twin is None
         # What was withdrawn stays so for older revisions; the same one may come back under another policy.
         assert (await one(index, candidate("a", text(1)))).duplicate_of == "b"
-        assert await index.claim([], 1_000, [Withdrawal("b", 1), Withdrawal("unknown", 7)]) == []
+        assert await index.claim([gone("b", 1), gone("unknown", 7)]) == []
         assert (await one(index, candidate("a", text(1), revision=2))).accepted
         assert (await one(index, candidate("b", text(1), revision=2))).duplicate_of == "a"
         # A withdrawal of an older revision comes too late.
-        await index.claim([], 1_000, [Withdrawal("a", 1)])
+        await index.claim([gone("a", 1)])
         assert (await one(index, candidate("c", text(1)))).duplicate_of == "a"
 
     run(scenario, RULES)
@@ -200,7 +201,7 @@ def test_a_better_twin_stands_for_the_cluster_where_the_policy_says_so(run: Run)
         again = await one(index, candidate("c", text(1, changed=5), quality=0.5, revision=2))
         assert again.supersedes == "a"
         # And when it is gone, the first one stands for itself again.
-        await index.claim([], 1_000, [Withdrawal("c", 3)])
+        await index.claim([gone("c", 3)])
         assert (await one(index, candidate("e", text(1), quality=0.7))).cluster_id == "a"
 
     run(scenario, msgspec.structs.replace(RULES, keep="better", better_by=0.1))
@@ -216,19 +217,19 @@ def test_a_better_twin_is_a_duplicate_where_the_first_is_kept(run: Run) -> None:
 
 def test_a_scenario_has_its_cap_in_a_window(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
-        found = await index.claim([candidate(f"t{n}", text(n)) for n in range(4)], 1_000)
+        found = await index.claim([candidate(f"t{n}", text(n)) for n in range(4)])
         assert [claim.over_cap for claim in found] == [False, False, True, True]
         assert not found[2].accepted
         assert found[2].duplicate_of is None
         # What the cap kept out is no obstacle to others, and other scenarios have their own.
         assert (await one(index, candidate("u", text(2), scenario="Other"))).accepted
         # A place is free when somebody leaves it.
-        await index.claim([], 1_000, [Withdrawal("t0", 2)])
+        await index.claim([gone("t0", 2)])
         assert (await one(index, candidate("v", text(9)))).accepted
         assert (await one(index, candidate("w", text(10)))).over_cap
         # Duplicates are called so, and take no place; the next window begins at nothing.
         assert (await one(index, candidate("x", text(9)))).duplicate_of == "v"
-        assert (await one(index, candidate("y", text(11)), 1_000 + HOUR)).accepted
+        assert (await one(index, candidate("y", text(11), at=1_000 + HOUR))).accepted
 
     run(scenario, msgspec.structs.replace(RULES, scenario_cap=2))
 
@@ -247,7 +248,7 @@ def test_the_slowest_earlier_run_of_a_task_is_named(run: Run) -> None:
         assert (await one(index, candidate("e", text(5)))).twin is None
         # It is known as long as the task goes on.
         for window in range(1, 5):
-            later = await one(index, candidate(f"f{window}", text(90 + window), task="t"), 1_000 + window * HOUR)
+            later = await one(index, candidate(f"f{window}", text(90 + window), task="t", at=1_000 + window * HOUR))
             assert later.twin is not None
             assert later.twin.trace_id == "b"
 
@@ -257,18 +258,18 @@ def test_the_slowest_earlier_run_of_a_task_is_named(run: Run) -> None:
 def test_the_current_window_and_the_one_before_count(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
         await one(index, candidate("a", text(1)))
-        assert (await one(index, candidate("b", text(1, changed=3)), HOUR + 1_000)).duplicate_of == "a"
+        assert (await one(index, candidate("b", text(1, changed=3), at=HOUR + 1_000))).duplicate_of == "a"
         # A time that lies back opens no window.
-        assert (await one(index, candidate("c", text(1, changed=4)), 5)).duplicate_of == "a"
-        assert (await one(index, candidate("d", text(2)), 2 * HOUR + 1_000)).accepted
-        assert (await one(index, candidate("e", text(1, changed=5)), 2 * HOUR + 2_000)).accepted
+        assert (await one(index, candidate("c", text(1, changed=4), at=5))).duplicate_of == "a"
+        assert (await one(index, candidate("d", text(2), at=2 * HOUR + 1_000))).accepted
+        assert (await one(index, candidate("e", text(1, changed=5), at=2 * HOUR + 2_000))).accepted
         # The exact hash lives longer.
-        exact = await one(index, candidate("f", text(1)), 2 * HOUR + 3_000)
+        exact = await one(index, candidate("f", text(1), at=2 * HOUR + 3_000))
         assert exact.duplicate_of == "a"
         assert exact.exact
         # After a long silence nothing is recent, and after a longer one nothing is known at all.
-        assert (await one(index, candidate("g", text(2, changed=3)), 7 * HOUR)).accepted
-        assert (await one(index, candidate("h", text(1)), 100 * HOUR)).accepted
+        assert (await one(index, candidate("g", text(2, changed=3), at=7 * HOUR))).accepted
+        assert (await one(index, candidate("h", text(1), at=100 * HOUR))).accepted
 
     run(scenario, RULES)
 
@@ -276,7 +277,7 @@ def test_the_current_window_and_the_one_before_count(run: Run) -> None:
 def test_a_full_window_makes_room_for_the_most_recent(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
         for start in range(0, 50, 10):
-            found = await index.claim([candidate(f"t{n}", text(n)) for n in range(start, start + 10)], 1_000)
+            found = await index.claim([candidate(f"t{n}", text(n)) for n in range(start, start + 10)])
             assert all(claim.accepted for claim in found)
         # Windows of 20: the third is current, the first is gone.
         assert (await one(index, candidate("u", text(25, changed=2)))).duplicate_of == "t25"
@@ -292,7 +293,7 @@ def test_a_flushed_index_is_an_empty_one(run: Run) -> None:
         await flush()
         assert (await one(index, candidate("b", text(1)))).accepted
         assert (await one(index, candidate("a", text(1)))).duplicate_of == "b"
-        assert await index.claim([], 5) == []
+        assert await index.claim([]) == []
 
     run(scenario, RULES)
 
@@ -300,11 +301,102 @@ def test_a_flushed_index_is_an_empty_one(run: Run) -> None:
 def test_names_may_be_any_text(run: Run) -> None:
     async def scenario(index: NearDuplicates, _: Flush) -> None:
         names = ["Ünï✓", "a b\n", "{x}", "名前", "a:b@c", "x" * 512]
-        found = await index.claim([candidate(n, text(i), task=n, scenario=n) for i, n in enumerate(names)], 1_000)
+        found = await index.claim([candidate(n, text(i), task=n, scenario=n) for i, n in enumerate(names)])
         assert all(claim.accepted for claim in found)
-        copies = await index.claim([candidate(f"copy {n}", text(i)) for i, n in enumerate(names)], 1_000)
+        copies = await index.claim([candidate(f"copy {n}", text(i)) for i, n in enumerate(names)])
         assert [claim.duplicate_of for claim in copies] == names
-        twins = await index.claim([candidate(f"twin {n}", text(50 + i), task=n) for i, n in enumerate(names)], 1_000)
+        twins = await index.claim([candidate(f"twin {n}", text(50 + i), task=n) for i, n in enumerate(names)])
         assert [claim.twin.trace_id for claim in twins if claim.twin] == names
 
     run(scenario, RULES)
+
+
+def test_a_window_that_ends_inside_a_batch_ends_at_its_trace(run: Run) -> None:
+    async def scenario(index: NearDuplicates, _: Flush) -> None:
+        found = await index.claim(
+            [
+                candidate("a", text(1)),
+                candidate("b", text(2), at=HOUR),
+                candidate("c", text(1, changed=3), at=HOUR + 1_000),
+                candidate("d", text(2, changed=3), at=2 * HOUR + 1_000),
+                candidate("e", text(1, changed=5), at=2 * HOUR + 1_000),
+            ]
+        )
+        # The second window begins at c: a is still known then, and at d and e only what came after.
+        assert [claim.duplicate_of for claim in found] == [None, None, "a", None, None]
+        full = [candidate(f"t{n}", text(100 + n), at=9 * HOUR) for n in range(5)]
+        copies = [candidate(f"u{n}", text(100 + n, changed=3), at=9 * HOUR) for n in range(5)]
+        # Windows of four: the second begins at t4, the third at u3, and t3 is gone then.
+        twins = [claim.duplicate_of for claim in await index.claim([*full, *copies])]
+        assert twins == [None] * 5 + ["t0", "t1", "t2", None, "t4"]
+
+    run(scenario, msgspec.structs.replace(RULES, max_docs_per_window=4))
+
+
+def test_what_comes_again_moves_no_window(run: Run) -> None:
+    async def scenario(index: NearDuplicates, _: Flush) -> None:
+        asked = [candidate(f"t{n}", text(n), at=n * HOUR // 3) for n in range(9)]
+        first = await index.claim(asked)
+        for _again in range(3):
+            assert (await index.claim(asked[6:])) == first[6:]
+            await index.claim([gone("t8", 0, 50 * HOUR), gone("unknown", 3, 50 * HOUR)])
+        assert (await one(index, candidate("u", text(7, changed=3), at=8 * HOUR // 3))).duplicate_of == "t7"
+        await index.claim([gone("t8", 2, 3 * HOUR)])
+        for _again in range(3):
+            await index.claim([gone("t8", 2, 50 * HOUR)])
+        assert (await one(index, candidate("v", text(7, changed=4), at=3 * HOUR))).duplicate_of == "t7"
+
+    run(scenario, RULES)
+
+
+def test_what_comes_again_ends_no_full_window(run: Run) -> None:
+    async def scenario(index: NearDuplicates, _: Flush) -> None:
+        asked = [candidate(f"t{n}", text(n), revision=2) for n in range(6)]
+        first = await index.claim(asked)
+        for _again in range(3):
+            assert await index.claim(asked[3:]) == first[3:]
+        # Two full windows, and a revision that is only answered: it finds what the older one holds.
+        assert (await one(index, candidate("t5", text(1, changed=3)))).duplicate_of == "t1"
+
+    run(scenario, msgspec.structs.replace(RULES, max_docs_per_window=3))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_do_not_depend_on_where_batches_begin(run: Run, seed: int) -> None:
+    made = random.Random(seed)
+    rules = Rules(
+        keep=made.choice(["first", "better"]),
+        window_ms=500,
+        max_docs_per_window=made.choice([15, 400]),
+        scenario_cap=made.choice([0, 6]),
+        exact_window_ms=1_500,
+        max_exact_per_window=made.choice([25, 800]),
+    )
+    asked: list[Candidate | Withdrawal] = []
+    now = 0
+    for _ in range(150):
+        now += made.choice([0, 5, 20, 40, -10, 600 if made.random() < 0.05 else 1])
+        name, revision = f"t{made.randrange(70)}", made.randrange(1, 4)
+        asked.append(
+            gone(name, revision, now)
+            if made.random() < 0.1
+            else candidate(
+                name, text(made.randrange(12), made.choice([0, 0, 3, 25])), revision=revision, at=now,
+                quality=made.choice([0.8, 0.95]), task=made.choice([None, "one"]), seconds=made.choice([1.0, 60.0]),
+            )
+        )  # fmt: skip
+    cuts = {size: list(range(0, len(asked), size)) for size in (1, 7, len(asked))}
+    answers: dict[int, list[Claim]] = {}
+
+    async def scenario(index: NearDuplicates, flush: Flush) -> None:
+        for size, starts in cuts.items():
+            await flush()
+            answers[size] = [claim for start in starts for claim in await index.claim(asked[start : start + size])]
+            # A batch whose answer was lost is asked again, and nothing comes of it.
+            await index.claim(asked[starts[-1] :])
+
+    run(scenario, rules)
+    assert answers[1] == answers[7] == answers[len(asked)]
+    verdicts = answers[1]
+    assert any(claim.duplicate_of for claim in verdicts)
+    assert any(claim.accepted for claim in verdicts)

@@ -10,11 +10,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from schemas.errors import StateUnavailable
-from streams.core.near_duplicates.records import Rules, Withdrawal
+from streams.core.near_duplicates.records import Candidate, Rules, Withdrawal
 from streams.state.near_duplicates import RedisNearDuplicates
 from streams.state.near_duplicates_memory import MemoryNearDuplicates
 from streams.state.port import StateFull
-from tests.contract.near_duplicate_samples import HOUR, RULES, candidate, one, text
+from tests.contract.near_duplicate_samples import HOUR, RULES, candidate, gone, one, text
 from tests.contract.test_state import redis_server
 
 
@@ -42,8 +42,7 @@ def test_both_indexes_answer_alike_whatever_comes(redis_port: int) -> None:
             now = 0
             for _ in range(60):
                 now += made.choice([0, 5, 20, 20, -10, 600 if made.random() < 0.1 else 1])
-                gone = [Withdrawal(f"t{made.randrange(60)}", made.randrange(1, 4)) for _ in range(made.randrange(2))]
-                batch = [
+                batch: list[Candidate | Withdrawal] = [
                     candidate(
                         f"t{made.randrange(60)}",
                         text(made.randrange(12), made.choice([0, 0, 3, 6, 25, 40])),
@@ -53,10 +52,14 @@ def test_both_indexes_answer_alike_whatever_comes(redis_port: int) -> None:
                         task=made.choice([None, "one", "two"]),
                         seconds=made.choice([1.0, 2.5, 60.0]),
                         scenario=made.choice(["Travel", "Shop"]),
+                        at=max(0, now + made.choice([0, 0, 30, 700])),
                     )
                     for _ in range(made.randrange(8))
                 ]
-                assert await redis.claim(batch, max(0, now), gone) == await memory.claim(batch, max(0, now), gone)
+                for _withdrawal in range(made.randrange(2)):
+                    leaves = gone(f"t{made.randrange(60)}", made.randrange(1, 4), max(0, now))
+                    batch.insert(made.randrange(len(batch) + 1), leaves)
+                assert await redis.claim(batch) == await memory.claim(batch)
         await client.aclose()
 
     asyncio.run(body())
@@ -69,7 +72,7 @@ def test_claims_at_the_same_time_let_one_in(redis_port: int) -> None:
         indexes = [RedisNearDuplicates(client, "tdc", RULES) for client in clients]
         for number in range(10):
             found = await asyncio.gather(
-                *(index.claim([candidate(f"{number}-{n}", text(number))], 1_000) for n, index in enumerate(indexes))
+                *(index.claim([candidate(f"{number}-{n}", text(number))]) for n, index in enumerate(indexes))
             )
             accepted = [claim.trace_id for (claim,) in found if claim.accepted]
             assert len(accepted) == 1
@@ -87,9 +90,11 @@ def test_what_is_over_leaves_redis_and_everything_expires(redis_port: int) -> No
         index = RedisNearDuplicates(client, "tdc", RULES)
         sizes = []
         for window in range(8):
-            await index.claim([candidate(f"{window}-{n}", text(1_000 * window + n)) for n in range(50)], window * HOUR)
+            await index.claim(
+                [candidate(f"{window}-{n}", text(1_000 * window + n), at=window * HOUR) for n in range(50)]
+            )
             for _ in range(5):
-                await index.claim([candidate(f"{window}-0", text(1_000 * window))], window * HOUR)
+                await index.claim([candidate(f"{window}-0", text(1_000 * window), at=window * HOUR)])
             sizes.append(await client.dbsize())
             for key in await client.keys("*"):
                 assert 0 < await client.pttl(key) <= 8 * HOUR + HOUR, key
@@ -120,7 +125,7 @@ def test_a_full_redis_changes_nothing_and_goes_on_later() -> None:
     index = MemoryNearDuplicates(RULES)
     index.full = True
     with pytest.raises(StateFull):
-        asyncio.run(index.claim([candidate("a", text(1))], 0))
+        asyncio.run(index.claim([candidate("a", text(1))]))
 
 
 def test_a_redis_that_is_away_is_transient() -> None:

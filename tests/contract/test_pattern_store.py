@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from schemas.errors import StateUnavailable
-from streams.core.patterns.counters import TOTAL, Counted, Window, merged
+from streams.core.patterns.counters import TOTAL, Counted, Group, Window, merged
 from streams.state.patterns import MemoryPatternStore, PatternStore, StoreLimits
 from streams.state.patterns_redis import RedisPatternStore
 from streams.state.port import StateFull
@@ -24,6 +24,7 @@ Scenario = Callable[[Make], Coroutine[None, None, None]]
 Run = Callable[[Scenario], None]
 _PREFIXES = itertools.count()
 DEFAULT = StoreLimits(publish_seconds=0)
+S = Group("s")
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,13 @@ def run(request: pytest.FixtureRequest) -> Run:
     return on_redis
 
 
-def trace(offset: int, trace_id: str | None = None, *, hour: int = 0, scenario: str = "s", **counts: int) -> Counted:
-    return counted(offset, trace_id or f"t{offset}", hour, scenario, counts)
+def trace(offset: int, trace_id: str | None = None, *, hour: int = 0, group: Group = S, **counts: int) -> Counted:
+    return counted(offset, trace_id or f"t{offset}", hour, group, counts)
 
 
-def counted(offset: int, trace_id: str, hour: int, scenario: str, counts: dict[str, int]) -> Counted:
+def counted(offset: int, trace_id: str, hour: int, group: Group, counts: dict[str, int]) -> Counted:
     own = {TOTAL: [1, 0, 0], **{f"p\x1f{name}": [1, times, 0, 0, times, 0, 0, 0, 0] for name, times in counts.items()}}
-    return Counted(offset, trace_id, scenario, NOW + hour * HOUR, own)
+    return Counted(offset, trace_id, group, NOW + hour * HOUR, own)
 
 
 def sums(window: Window) -> dict[str, list[int]]:
@@ -70,11 +71,11 @@ def test_what_is_applied_twice_counts_once(run: Run) -> None:
     async def scenario(make: Make) -> None:
         store = make(DEFAULT)
         batch = [trace(0, a=1), trace(1, a=2, b=1)]
-        assert await store.apply(0, batch) == {"s"}
-        assert await store.apply(0, batch) == {"s"}  # it may not have been published
+        assert await store.apply(0, batch) == {S}
+        assert await store.apply(0, batch) == {S}  # it may not have been published
         await store.apply(0, [trace(1, a=2, b=1), trace(2, b=5)])
         await store.apply(1, [trace(0, "other", a=7)])  # offsets of another partition are other offsets
-        assert sums(await store.window("s")) == {"a": [3, 10], "b": [2, 6], TOTAL: [4, 0]}
+        assert sums(await store.window(S)) == {"a": [3, 10], "b": [2, 6], TOTAL: [4, 0]}
 
     run(scenario)
 
@@ -84,7 +85,7 @@ def test_a_trace_counts_once_whatever_its_revisions_and_offsets(run: Run) -> Non
         store = make(DEFAULT)
         await store.apply(0, [trace(0, "t", a=1), trace(1, "t", a=1), trace(2, "u", a=1)])
         await store.apply(0, [trace(3, "t", hour=1, a=9)])
-        assert sums(await store.window("s")) == {"a": [2, 2], TOTAL: [2, 0]}
+        assert sums(await store.window(S)) == {"a": [2, 2], TOTAL: [2, 0]}
 
     run(scenario)
 
@@ -92,7 +93,7 @@ def test_a_trace_counts_once_whatever_its_revisions_and_offsets(run: Run) -> Non
 def test_any_order_of_partitions_gives_the_same_window(run: Run) -> None:
     async def scenario(make: Make) -> None:
         lanes = {
-            lane: [counted(n, f"{lane}-{n}", (n * 7 + lane) % 5, "s", {"abc"[n % 3]: 1 + n}) for n in range(12)]
+            lane: [counted(n, f"{lane}-{n}", (n * 7 + lane) % 5, S, {"abc"[n % 3]: 1 + n}) for n in range(12)]
             for lane in range(3)
         }
         found = []
@@ -104,7 +105,7 @@ def test_any_order_of_partitions_gives_the_same_window(run: Run) -> None:
                 size = chance.randint(1, 5)
                 await store.apply(lane, left[lane][:size])
                 left[lane] = left[lane][size:]
-            found.append((await store.window("s")).buckets)
+            found.append((await store.window(S)).buckets)
         assert all(buckets == found[0] for buckets in found)
         assert [bucket.number for bucket in found[0]] == [480_000 + n for n in range(5)]
         assert all(len(cell.samples) <= 3 for bucket in found[0] for cell in bucket.cells.values())
@@ -120,7 +121,7 @@ def test_samples_are_kept_by_digest_and_not_by_arrival(run: Run) -> None:
             store = make(DEFAULT)
             for offset, number in enumerate(order):
                 await store.apply(0, [trace(offset, f"trace-{number}", a=1)])
-            kept.append((await store.window("s")).buckets[0].cells["p\x1fa"].samples)
+            kept.append((await store.window(S)).buckets[0].cells["p\x1fa"].samples)
         assert kept[0] == kept[1]
         assert len(kept[0]) == 3
 
@@ -133,11 +134,11 @@ def test_what_leaves_the_window_is_gone_and_what_comes_too_late_is_not_counted(r
         await store.apply(0, [trace(0, hour=0, a=1), trace(1, hour=1, a=1)])
         await store.apply(0, [trace(2, hour=3, a=1)])
         await store.apply(0, [trace(3, hour=0, a=1)])
-        window = await store.window("s")
+        window = await store.window(S)
         assert window.newest == 480_003
         assert [bucket.number for bucket in window.buckets] == [480_001, 480_003]
         await store.apply(0, [trace(4, hour=90, a=1), trace(5, hour=0, a=1)])
-        assert sums(await store.window("s"))[TOTAL] == [1, 0]
+        assert sums(await store.window(S))[TOTAL] == [1, 0]
 
     run(scenario)
 
@@ -151,8 +152,8 @@ def test_rare_names_are_dropped_within_a_stated_bound(run: Run) -> None:
             names = {"often"} | {f"rare{chance.randint(0, 400)}" for _ in range(3)}
             for name in names:
                 truth[name] = truth.get(name, 0) + 1
-            await store.apply(0, [counted(offset, f"t{offset}", 0, "s", dict.fromkeys(names, 1))])
-        (bucket,) = (await store.window("s")).buckets
+            await store.apply(0, [counted(offset, f"t{offset}", 0, S, dict.fromkeys(names, 1))])
+        (bucket,) = (await store.window(S)).buckets
         assert len(bucket.cells) <= 40
         assert bucket.cells[TOTAL].sums[0] == 300
         assert bucket.cells["p\x1foften"].sums[0] == 300
@@ -169,7 +170,7 @@ def test_only_so_many_traces_are_remembered(run: Run) -> None:
         store = make(StoreLimits(publish_seconds=0, max_traces=2))
         await store.apply(0, [trace(n, f"t{n}", hour=n, a=1) for n in range(4)])
         await store.apply(0, [trace(4, "t3", hour=4, a=1), trace(5, "t0", hour=4, a=1)])
-        assert sums(await store.window("s"))["a"] == [5, 5]  # t3 is known, t0 is not any more
+        assert sums(await store.window(S))["a"] == [5, 5]  # t3 is known, t0 is not any more
 
     run(scenario)
 
@@ -181,25 +182,43 @@ def test_a_replay_counts_nothing_even_when_its_traces_are_forgotten(run: Run) ->
         await store.apply(0, items)
         await store.apply(0, items[:3])
         await store.apply(0, items[2:])
-        assert sums(await store.window("s"))["a"] == [6, 6]
+        assert sums(await store.window(S))["a"] == [6, 6]
 
     run(scenario)
 
 
-def test_a_scenario_waits_until_it_was_published_without_news_since(run: Run) -> None:
+def test_runs_of_other_modes_and_scenarios_are_counted_apart(run: Run) -> None:
+    async def scenario(make: Make) -> None:
+        store = make(DEFAULT)
+        simulated, odd = Group("s", "SIMULATION"), Group("SIMULATION\x1fs", "OPTIMIZATION")
+        items = [trace(0, a=1), trace(1, group=simulated, a=2, b=1), trace(2, group=odd, a=3)]
+        assert await store.apply(0, items) == {S, simulated, odd}
+        assert sums(await store.window(S)) == {"a": [1, 1], TOTAL: [1, 0]}
+        assert sums(await store.window(simulated)) == {"a": [1, 2], "b": [1, 1], TOTAL: [1, 0]}
+        assert sums(await store.window(odd)) == {"a": [1, 3], TOTAL: [1, 0]}
+        assert {await store.take(), await store.take(), await store.take()} == {S, simulated, odd}
+        await store.follow(simulated, ["p\x1fa"])
+        assert (await store.window(S)).followed == frozenset()
+        await store.published(await store.window(simulated), ())
+        assert await store.waiting() == 2
+
+    run(scenario)
+
+
+def test_a_group_waits_until_it_was_published_without_news_since(run: Run) -> None:
     async def scenario(make: Make) -> None:
         store = make(DEFAULT)
         assert await store.take() is None
-        await store.apply(0, [trace(0, a=1), trace(1, scenario="other", a=1)])
+        await store.apply(0, [trace(0, a=1), trace(1, group=Group("other"), a=1)])
         assert await store.waiting() == 2
         taken = {await store.take(), await store.take()}
-        assert taken == {"s", "other"}
+        assert taken == {S, Group("other")}
         assert await store.take() is None  # both are held
-        window = await store.window("s")
+        window = await store.window(S)
         await store.apply(0, [trace(2, a=1)])
         await store.published(window, ())
-        assert await store.take() == "s"
-        await store.published(await store.window("s"), ())
+        assert await store.take() == S
+        await store.published(await store.window(S), ())
         assert (await store.waiting(), await store.take()) == (1, None)
 
     run(scenario)
@@ -219,7 +238,7 @@ def test_revisions_rise_and_go_by_the_clock_so_that_they_survive_a_loss(run: Run
     async def scenario(make: Make) -> None:
         store = make(DEFAULT)
         await store.apply(0, [trace(0, a=1)])
-        first, second = await store.window("s"), await store.window("s")
+        first, second = await store.window(S), await store.window(S)
         assert second.revision > first.revision >= 1_700_000_000
         assert first.version == second.version
         assert first.read_at // 1_000_000 == pytest.approx(first.revision, abs=3)
@@ -231,11 +250,11 @@ def test_followed_patterns_are_known_until_they_are_dropped(run: Run) -> None:
     async def scenario(make: Make) -> None:
         store = make(DEFAULT)
         await store.apply(0, [trace(0, a=1)])
-        await store.follow("s", ["p\x1fa", "p\x1fb"])
-        window = await store.window("s")
+        await store.follow(S, ["p\x1fa", "p\x1fb"])
+        window = await store.window(S)
         assert window.followed == {"p\x1fa", "p\x1fb"}
         await store.published(window, ["p\x1fb"])
-        assert (await store.window("s")).followed == {"p\x1fa"}
+        assert (await store.window(S)).followed == {"p\x1fa"}
 
     run(scenario)
 
@@ -247,7 +266,7 @@ def test_workers_that_race_for_one_partition_count_once(redis_port: int) -> None
         items = [trace(n, a=1) for n in range(60)]
         for start in range(0, 60, 6):
             await asyncio.gather(*(store.apply(0, items[start : start + 6]) for store in stores))
-        assert sums(await stores[0].window("s"))["a"] == [60, 60]
+        assert sums(await stores[0].window(S))["a"] == [60, 60]
         keys = [key async for key in client.scan_iter("race:{patterns:*")]
         assert keys
         assert all([0 < await client.ttl(key) <= 2 * 24 * 3600 for key in keys])
@@ -274,7 +293,7 @@ def test_buckets_that_left_the_window_take_no_memory(redis_port: int) -> None:
 def test_a_redis_that_is_away_is_a_transient_error() -> None:
     async def body(port: int) -> None:
         store = RedisPatternStore(Redis(port=port, retry=Retry(NoBackoff(), 0)), "t")
-        attempts = (store.apply(0, [trace(0, a=1)]), store.take(), store.window("s"), store.waiting())
+        attempts = (store.apply(0, [trace(0, a=1)]), store.take(), store.window(S), store.waiting())
         found = await asyncio.gather(*attempts, return_exceptions=True)
         assert [type(error) for error in found] == [StateUnavailable] * 4
 
@@ -289,11 +308,11 @@ def test_a_full_redis_takes_nothing_until_there_is_room() -> None:
         await client.set("ballast", b"x" * 3_000_000)
         await client.config_set("maxmemory", "1mb")
         with pytest.raises(StateFull):
-            await store.apply(0, [trace(1, a=1), trace(2, "other", scenario="new", a=1)])
+            await store.apply(0, [trace(1, a=1), trace(2, "other", group=Group("new"), a=1)])
         await client.config_set("maxmemory", "0")
-        assert await store.apply(0, [trace(1, a=1), trace(2, "other", scenario="new", a=1)]) == {"s", "new"}
-        assert sums(await store.window("s"))["a"] == [2, 2]
-        assert sums(await store.window("new"))["a"] == [1, 1]
+        assert await store.apply(0, [trace(1, a=1), trace(2, "other", group=Group("new"), a=1)]) == {S, Group("new")}
+        assert sums(await store.window(S))["a"] == [2, 2]
+        assert sums(await store.window(Group("new")))["a"] == [1, 1]
         await client.aclose()
 
     with redis_server() as port:

@@ -24,6 +24,7 @@ POLICY = Policy(near_duplicates=NearDuplicateRules(enabled=False), windows=Windo
 COMPARING = Policy()
 """A decision depends on the traces before it too."""
 REMEMBER_MS = 10**12
+HOUR_MS = 3_600_000
 
 
 def make_traces(rng: random.Random) -> list[Trace]:
@@ -56,10 +57,8 @@ class TroubledIndex:
         self._world = world
         self._index = index
 
-    async def claim(
-        self, candidates: Sequence[Candidate], now_ms: int, withdrawn: Sequence[Withdrawal] = ()
-    ) -> list[Claim]:
-        return await self._world.effect(lambda: self._index.claim(candidates, now_ms, withdrawn), StateUnavailable)
+    async def claim(self, asked: Sequence[Candidate | Withdrawal]) -> list[Claim]:
+        return await self._world.effect(lambda: self._index.claim(asked), StateUnavailable)
 
 
 def decide(
@@ -209,3 +208,53 @@ def test_after_everything_was_forgotten_the_tables_hold_what_the_counters_say() 
         assert counts.get("examples", 0) == sum(row.example_count for row in rows.values()), seed
         for verdict in ("accepted", "rejected", "duplicate", "quarantined"):
             assert counts.get(verdict, 0) == sum(row.verdict == verdict for row in rows.values()), seed
+
+
+def cut(seed: int, size: int) -> World:
+    """Run the stage over the traces of a seed in batches of a size, with windows that end now and then."""
+    rng = random.Random(seed)
+    world = World(seed, 0)
+    rules = Rules(
+        window_ms=rng.choice([40, 120]) * 60_000,
+        max_docs_per_window=rng.choice([4, 8]),
+        scenario_cap=rng.choice([0, 1]),
+        exact_window_ms=rng.choice([HOUR_MS, 9 * HOUR_MS]),
+        keep=rng.choice(["first", "better"]),
+    )
+    index = MemoryNearDuplicates(rules)
+    stage = CurateStage(
+        owner="worker", state_of=lambda _: world.state, publisher=world, log=world, lookup=LOOKUP, policy=COMPARING,
+        remember_ms=REMEMBER_MS, index=index,
+    )  # fmt: skip
+    at = 1_728_000_000_000_000
+    for trace in make_traces(rng):
+        at += rng.choice([0, 1_000_000, 600_000_000, 1_500_000_000])
+        world.append("traces", trace.trace_id.encode(), encode(closed(trace, at), SCHEMA_IDS["Trace"]))
+
+    async def run() -> None:
+        await stage.acquire(0)
+        log = world.topics["traces"]
+        for start in range(0, len(log), size):
+            await stage.handle(0, log[start : start + size])
+
+    asyncio.run(run())
+    return world
+
+
+def closed(trace: Trace, closed_at: int) -> Trace:
+    return msgspec.structs.replace(trace, closed_at=closed_at)
+
+
+def test_cutting_into_other_batches_changes_nothing() -> None:
+    reasons: set[str] = set()
+    for seed in range(20):
+        whole = cut(seed, 10**6)
+        for size in (1, 2, 5):
+            world = cut(seed, size)
+            for topic in ("decisions", "examples"):
+                told = [message.value for message in world.topics.get(topic, [])]
+                assert told == [message.value for message in whole.topics.get(topic, [])], (seed, size, topic)
+            assert world.state.counters == whole.state.counters, (seed, size)
+            assert world.state.kept_entries == whole.state.kept_entries, (seed, size)
+        reasons.update(reason for row in whole.records("decisions", Decision) for reason in row.reasons)
+    assert {"near_duplicate", "scenario_cap_reached"} <= reasons, "windows and caps were not reached"

@@ -54,14 +54,14 @@ class Document:
     """A trace in canonical form."""
 
     particulars: bytes
-    """64-bit hash of the task and the tool calls."""
+    """64-bit hash of the execution mode, the task and the tool calls."""
     text: str
     """Everything that counts, as plain text: words in order."""
 
 
 def document_of(view: TraceView) -> Document:
     """The canonical form of a trace; linear in its size, raises nothing of its own."""
-    exact = xxhash.xxh3_64()
+    exact = xxhash.xxh3_64(view.trace.execution_mode.encode())
     personal: dict[str, str] = {}
     lines: list[str] = [view.trace.scenario]
     task = _task(view)

@@ -16,8 +16,11 @@ ROWS = 4
 """A pair of Jaccard similarity s shares a band with probability 1 - (1 - s^4)^12: .963 at .7, .998 at .8, .9999 at .85.
 More rows in a band would need more bands for the same; each band costs time and memory in the index."""
 BAND_BYTES = 4
-VERSION = f"1-{RMinHash.ALGORITHM_VERSION}"
-"""Changes whenever the same trace gets another fingerprint: an index must not mix them."""
+VERSION = f"2-{RMinHash.ALGORITHM_VERSION}"
+"""Changes whenever the same trace gets another fingerprint: an index must not mix them.
+
+1: task and tool calls are the particulars. 2: the execution mode is one, too.
+"""
 
 _SEED = 1
 _MAX_WORDS = 32_768

@@ -15,7 +15,7 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     exact: bytes
     """128-bit hash of the whole canonical form."""
     particulars: bytes
-    """64-bit hash of the task and the tool calls: what two near-duplicates have in common to the letter."""
+    """64-bit hash of execution mode, task and tool calls: what two near-duplicates have in common to the letter."""
     bands: bytes
     """`BANDS` hashes of 4 bytes: two forms that share one are compared."""
     signature: bytes
@@ -47,12 +47,14 @@ class Candidate(msgspec.Struct, frozen=True):
 
     trace_id: str
     revision: int
+    closed_ms: int
+    """When the trace closed, milliseconds since 1970: its place among the windows."""
     scenario: str
     fingerprint: Fingerprint
     quality_score: float
     summary: TwinSummary
     task_key: str | None = None
-    """The same for all runs of one task; None where the task is not known."""
+    """The same for all runs of one task that were run alike; None where the task is not known."""
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ class Withdrawal(msgspec.Struct, frozen=True):
 
     trace_id: str
     revision: int
+    closed_ms: int
 
 
 class Twin(msgspec.Struct, frozen=True):

@@ -15,8 +15,12 @@ The first integer is always a number of traces (ratings for `q`): stores prune b
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
+from operator import add
+from typing import NamedTuple, get_args
 
 from xxhash import xxh3_64_intdigest
+
+from schemas.records import ExecutionMode
 
 SEP = "\x1f"
 TOTAL = "s"
@@ -32,6 +36,31 @@ MICROS = 1_000_000
 
 SAMPLES = 3
 """Trace ids kept of each pattern."""
+
+_MODES: dict[str, ExecutionMode] = {mode: mode for mode in get_args(ExecutionMode)}
+
+
+class Group(NamedTuple):
+    """Which runs are summed up together: simulated ones are synthetic, and say nothing about real ones.
+
+    Models are not told apart: a sequence of tools is the same whoever calls them, and its rates are held against those
+    of all runs of the group.
+    """
+
+    scenario: str
+    execution_mode: ExecutionMode = "EXECUTION"
+
+    @property
+    def text(self) -> str:
+        """As one text; `parse_group` reads it."""
+        return f"{self.execution_mode}{SEP}{self.scenario}"
+
+
+def parse_group(text: str) -> Group:
+    """The group of `Group.text`. Raises KeyError."""
+    mode, _, scenario = text.partition(SEP)
+    return Group(scenario, _MODES[mode])
+
 
 Sample = tuple[int, str]
 """Digest of a trace id, and the id. Of all traces of a pattern those with the smallest digests are kept: a sample that
@@ -52,8 +81,7 @@ class Cell:
 
     def add(self, sums: Sequence[int], samples: Iterable[Sample]) -> None:
         """Add to it."""
-        for number, value in enumerate(sums):
-            self.sums[number] += value
+        self.sums = list(map(add, self.sums, sums))
         self.samples = nsmallest(SAMPLES, {*self.samples, *samples})
 
 
@@ -64,7 +92,7 @@ class Counted:
     offset: int
     """Of its message in the topic partition."""
     trace_id: str
-    scenario: str
+    group: Group
     closed_at: int
     """Microseconds since 1970 UTC: its place in time."""
     counts: Mapping[str, Sequence[int]]
@@ -83,9 +111,9 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is known of one scenario: its newest buckets, oldest first; those without traces are left out."""
+    """What is known of one group: its newest buckets, oldest first; those without traces are left out."""
 
-    scenario: str
+    group: Group
     version: int
     """Grows with every change."""
     revision: int
@@ -124,9 +152,7 @@ def batched(items: Iterable[Counted], bucket_us: int) -> dict[int, dict[str, Cel
             if known is None:
                 cells[name] = Cell(list(sums), [sample] if is_pattern else [])
                 continue
-            own = known.sums
-            for number, value in enumerate(sums):
-                own[number] += value
+            known.sums = list(map(add, known.sums, sums))
             if is_pattern and (len(known.samples) < SAMPLES or sample < known.samples[-1]):
                 known.samples = sorted((*known.samples, sample))[:SAMPLES]
     return buckets

@@ -23,6 +23,7 @@ MAX_ARGUMENT_BYTES = 1_000_000
 
 LONGEST_WORD = 40
 LONGEST_PATH = 400
+_MAX_REMEMBERED_CHARS = 60
 MAX_COMMAND = 400
 """Characters of a shell command that are looked at."""
 
@@ -130,12 +131,17 @@ def label_of(tool: str, parameters_json: str) -> str:
     return tool
 
 
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    return _NAME.match(text) is not None
+
+
 def shapes_of(tool: str, parameters_json: str, declared_json: str | None) -> list[Shape]:
     """Shapes of the arguments of one call. `declared_json` is the JSON schema of the tool's parameters."""
     declared = _declared(declared_json) if declared_json else None
     found: list[Shape] = []
     for name, value in islice(_object(parameters_json).items(), MAX_ARGUMENTS):
-        if value is None or not (name in declared if declared else _NAME.match(name)):
+        if value is None or not (name in declared if declared else _is_name(name)):
             continue
         if isinstance(value, str):
             _text_shapes(tool, name, value, declared[name] if declared else _NO_OPTIONS, found)
@@ -155,28 +161,38 @@ def _text_shapes(tool: str, name: str, text: str, options: frozenset[str], found
     elif name in _COMMAND_KEYS:
         programs = _PROGRAM_PLACE.findall(text[:MAX_COMMAND])
         found.extend(("commands", word) for word in dict.fromkeys(programs) if word in PROGRAMS and word != "cd")
-    elif "://" in text[:10] and (url := _URL.match(text)):
-        found.append(("url_patterns", _site(url.group(1).lower())))
-    elif size <= LONGEST_PATH and "." in text[-9:] and (path := _PATH.match(text)):
+    else:
+        for slot, word in _short_words(text) if size <= _MAX_REMEMBERED_CHARS else _words_for(text):
+            if slot == "file_formats" and family_of(tool) == "file_editing":
+                slot = "output_formats"
+            found.append((slot or name, word))
+
+
+def _words_for(text: str) -> tuple[Shape, ...]:
+    """What is told of a text: under the name of its argument where none is given."""
+    if "://" in text[:10] and (url := _URL.match(text)):
+        return (("url_patterns", _site(url.group(1).lower())),)
+    size = len(text)
+    if size <= LONGEST_PATH and "." in text[-9:] and (path := _PATH.match(text)):
         known = _FORMATS.get(path.group(1).lower())
         if known is None:
-            found.append((name, "path" if "/" in text else _kind(text)))
-            return
-        found.append(("output_formats" if family_of(tool) == "file_editing" else "file_formats", known))
+            return (("", "path" if "/" in text else _kind(text)),)
         place = _place(text)
-        if place is not None:
-            found.append(("file_structures", place))
-    else:
-        found.append((name, "path" if size <= LONGEST_PATH and "/" in text and " " not in text else _kind(text)))
+        return (("file_formats", known),) if place is None else (("file_formats", known), ("file_structures", place))
+    return (("", "path" if size <= LONGEST_PATH and "/" in text and " " not in text else _kind(text)),)
+
+
+_short_words = lru_cache(maxsize=8192)(_words_for)
+"""Ids, paths and dates come again in the calls of a trace and in the trials of a task."""
 
 
 def _kind(text: str) -> str:
     if not text:
         return "empty"
-    if _DATE.match(text):
+    if text[4:5] == "-" and _DATE.match(text):
         return "date"
-    if len(text) <= 80 and len(text.split(None, 1)) == 1:
-        return "identifier" if _IDENTIFIER.match(text) else "word"
+    if len(text) <= 80 and (text.isalpha() or len(text.split(None, 1)) == 1):
+        return "identifier" if not text.isalpha() and _IDENTIFIER.match(text) else "word"
     if len(text) > 400:
         return "long_text"
     return "question" if text.rstrip().endswith("?") else "short_text"

@@ -40,6 +40,7 @@ from streams.core.patterns.counters import (
     TOTAL,
     TRACES,
     Cell,
+    Group,
     Window,
     merged,
 )
@@ -110,11 +111,16 @@ def name_of(tools: Iterable[str]) -> str:
     return SEP.join((PATTERN, *tools))
 
 
-def pattern_id(scenario: str, tools: Sequence[str]) -> str:
-    """Readable and always the same: `airline_get_user_to_book_reservation_1f3a9c20`."""
+def pattern_id(group: Group, tools: Sequence[str]) -> str:
+    """Readable and always the same: `airline_get_user_to_book_reservation_1f3a9c20`.
+
+    Of another mode than EXECUTION with its name: `airline_simulation_get_user_5b0c77de`.
+    """
+    scenario, mode = group
+    mode_words = () if mode == "EXECUTION" else (mode.lower(),)
     ends = [tools[0]] if len(tools) == 1 else [tools[0], "to", tools[-1]]
-    digest = sha256(SEP.join((scenario, *tools)).encode()).hexdigest()[:8]
-    return "_".join((_slug(scenario, 30), *(_slug(end, 30) for end in ends), digest))
+    digest = sha256(SEP.join((mode, scenario, *tools)).encode()).hexdigest()[:8]
+    return "_".join((_slug(scenario, 30), *mode_words, *(_slug(end, 30) for end in ends), digest))
 
 
 def _slug(text: str, length: int) -> str:
@@ -198,10 +204,11 @@ class _View:
         support = sums[TRACES] / self.total
         own = [sums[PATTERN_CELLS + TOOL_CELLS * n :][:TOOL_CELLS] for n in range(len(tools))]
         return Pattern(
-            pattern_id=pattern_id(window.scenario, tools),
+            pattern_id=pattern_id(window.group, tools),
             revision=window.revision,
             active=active,
-            scenario=window.scenario,
+            scenario=window.group.scenario,
+            execution_mode=window.group.execution_mode,
             pattern_type=pattern_type(tools),
             tools=tools,
             frequency=self._frequency(support),

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.steps import Action
 from streams.core.patterns.counters import (
@@ -133,6 +134,11 @@ def _bounded(counts: Counts) -> Counts:
     return counts
 
 
+@lru_cache(maxsize=4096)
+def _is_tool(name: str) -> bool:
+    return _TOOL.match(name) is not None
+
+
 class _Details:
     """Counts how tools failed, what they were given and how they were rated."""
 
@@ -153,22 +159,21 @@ class _Details:
         tool, parameters = action.tool, action.parameters_json
         label = self._labels.get((tool, parameters))
         if label is None:
-            label = label_of(tool, parameters) if _TOOL.match(tool) else UNNAMED_TOOL
+            label = label_of(tool, parameters) if _is_tool(tool) else UNNAMED_TOOL
             self._labels[tool, parameters] = label
             if self._looked[label] < MAX_INPUT_CALLS and len(self._looked) <= MAX_INPUT_TOOLS:
                 self._looked[label] += 1
+                prefix = f"{INPUT}{SEP}{label}{SEP}"
                 for name, word in shapes_of(label, parameters, self._declared.get(tool)):
-                    self._once(f"{INPUT}{SEP}{label}{SEP}{name}{SEP}{word}")
+                    self._counts.setdefault(f"{prefix}{name}{SEP}{word}", [1])
         returned = action.returned.tool_returned if action.returned else None
         if returned is not None and not returned.success:
             kind = returned.error_kind or OTHER_FAILURE
-            self._once(f"{FAILURE}{SEP}{label}{SEP}{kind if _KIND.match(kind) else OTHER_FAILURE}")
+            kind = kind if _KIND.match(kind) else OTHER_FAILURE
+            self._counts.setdefault(f"{FAILURE}{SEP}{label}{SEP}{kind}", [1])
         rating = self._ratings.get(action.call.span_id) if self._ratings else None
         if rating is not None:
             cell = self._counts.setdefault(f"{RATING}{SEP}{label}", [0, 0])
             cell[0] += 1
             cell[1] += round(rating * MICROS)
         return label
-
-    def _once(self, name: str) -> None:
-        self._counts.setdefault(name, [1])

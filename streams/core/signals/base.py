@@ -9,7 +9,8 @@ from streams.core.view import TraceView
 
 @dataclass(frozen=True)
 class ScenarioWindow:
-    """What the runs of one scenario needed of late; each sketch holds one value a run that had one."""
+    """What the runs of one scenario, execution mode and model needed of late; a sketch holds one value a run that had
+    one."""
 
     count: int
     """Runs."""

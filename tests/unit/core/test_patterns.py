@@ -3,14 +3,15 @@
 import json
 import random
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import AgentStarted, FeedbackGiven, Pattern, ToolCalled, ToolDefinition
+from schemas.records import AgentStarted, ExecutionMode, FeedbackGiven, Pattern, ToolCalled, ToolDefinition
 from schemas.render import tool_execution_pattern
-from streams.core.patterns.counters import SEP, TOTAL, Bucket, Cell, Counted, Window, batched
+from streams.core.patterns.counters import SEP, TOTAL, Bucket, Cell, Counted, Group, Window, batched, parse_group
 from streams.core.patterns.families import family_of, pattern_type
 from streams.core.patterns.inputs import label_of, shapes_of
 from streams.core.patterns.mine import PatternRules, mine, name_of, pattern_id
@@ -43,7 +44,7 @@ def window_of(*hours: Sequence[Counted], followed: Sequence[str] = (), lost: int
     items = [item for hour in hours for item in hour]
     buckets = batched(items, HOUR)
     return Window(
-        "Shop Support",
+        Group("Shop Support"),
         version=1,
         revision=1_800_000_000,
         read_at=5 * HOUR,
@@ -55,7 +56,7 @@ def window_of(*hours: Sequence[Counted], followed: Sequence[str] = (), lost: int
 
 def traces(run: Run, count: int, *, hour: int = 0, successful: bool | None = True, first: int = 0) -> list[Counted]:
     found = counts(run, successful)
-    return [Counted(n, f"h{hour}-{first + n}", "Shop Support", hour * HOUR, found) for n in range(count)]
+    return [Counted(n, f"h{hour}-{first + n}", Group("Shop Support"), hour * HOUR, found) for n in range(count)]
 
 
 def named(patterns: Sequence[Pattern]) -> dict[str, Pattern]:
@@ -339,21 +340,37 @@ def test_a_followed_pattern_that_stands_out_no_more_is_told_once_more() -> None:
 
 
 def test_an_empty_window_has_no_patterns() -> None:
-    assert mine(Window("s", 0, 1, 0, -1, (), frozenset({name_of(["a"])})), PatternRules()) == ()
+    assert mine(Window(Group("s"), 0, 1, 0, -1, (), frozenset({name_of(["a"])})), PatternRules()) == ()
 
 
 def test_ids_are_readable_stable_and_different() -> None:
-    assert pattern_id("tau-bench Airline", ["get_user"]) == pattern_id("tau-bench Airline", ["get_user"])
-    assert pattern_id("tau-bench Airline", ["get_user"]).startswith("tau_bench_airline_get_user_")
-    ids = {pattern_id(s, t) for s in ("a", "A", "ab") for t in (["b", "c"], ["b", "x", "c"], ["bc"], ["b", "c", "b"])}
-    assert len(ids) == 12
-    assert pattern_id("é" * 300, ["ü" * 300]).startswith("x_x_")
+    airline = Group("tau-bench Airline")
+    assert pattern_id(airline, ["get_user"]) == pattern_id(airline, ["get_user"])
+    assert pattern_id(airline, ["get_user"]).startswith("tau_bench_airline_get_user_")
+    simulated = Group("tau-bench Airline", "SIMULATION")
+    assert pattern_id(simulated, ["get_user"]).startswith("tau_bench_airline_simulation_get_user_")
+    groups = [Group(s, mode) for s in ("a", "A", "ab") for mode in get_args(ExecutionMode)]
+    sequences = (["b", "c"], ["b", "x", "c"], ["bc"], ["b", "c", "b"])
+    ids = {pattern_id(group, tools) for group in groups for tools in sequences}
+    assert len({one.rsplit("_", 1)[1] for one in ids}) == len(ids) == 36
+    assert pattern_id(Group("é" * 300), ["ü" * 300]).startswith("x_x_")
+
+
+def test_a_pattern_says_how_its_runs_were_made() -> None:
+    cells = batched(traces(run_of("a", "b"), 4), HOUR)
+    window = Window(Group("s", "SIMULATION"), 0, 1, 0, 0, (Bucket(0, cells[0]),), frozenset())
+    assert {pattern.execution_mode for pattern in mine(window, PatternRules())} == {"SIMULATION"}
+
+
+@given(st.text(), st.sampled_from(get_args(ExecutionMode)))
+def test_a_group_comes_back_from_its_text(scenario: str, mode: ExecutionMode) -> None:
+    assert parse_group(Group(scenario, mode).text) == Group(scenario, mode)
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=6), min_size=1, max_size=8), st.randoms())
 def test_sums_do_not_depend_on_order(made: list[list[str]], chance: "random.Random") -> None:
     items = [
-        Counted(n, f"t{n}", "s", (n % 3) * HOUR, counts(run_of(*tools, trace_id=f"t{n}")))
+        Counted(n, f"t{n}", Group("s"), (n % 3) * HOUR, counts(run_of(*tools, trace_id=f"t{n}")))
         for n, tools in enumerate(made)
     ]
     expected = batched(items, HOUR)

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.seed_text import json_value
 from streams.core.patterns import inputs
-from streams.core.patterns.counters import Bucket, Counted, Window, batched
+from streams.core.patterns.counters import Bucket, Counted, Group, Window, batched
 from streams.core.patterns.mine import PatternRules, mine
 from streams.core.patterns.observe import counts_of
 from streams.core.view import view_of
@@ -22,13 +22,15 @@ def test_recorded_runs_have_patterns_that_tell_no_value(format_name: str, folder
     items = []
     for number, trace in enumerate(recorded(format_name, folder, pattern)):
         view = view_of(trace)
-        items.append(Counted(number, trace.trace_id, "recorded", trace.closed_at, counts_of(view, None)))
+        items.append(Counted(number, trace.trace_id, Group("recorded"), trace.closed_at, counts_of(view, None)))
         for tool in view.tools:
             declared |= _texts(json_value(tool.parameters_json))
         for action in view.actions:
             values |= _texts(json_value(action.parameters_json))
     buckets = tuple(Bucket(number, cells) for number, cells in batched(items, 3_600_000_000).items())
-    found = mine(Window("recorded", 1, 1, 0, buckets[-1].number, buckets, frozenset()), PatternRules(min_traces=2))
+    found = mine(
+        Window(Group("recorded"), 1, 1, 0, buckets[-1].number, buckets, frozenset()), PatternRules(min_traces=2)
+    )
     assert found or len(items) < 5
     told = {word for one in found for tool in one.sequence for words in tool.typical_inputs.values() for word in words}
     assert not (told & values) - TOLD_BY_LIST - declared

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.records import ExecutionMode
 from streams.core.signals.sketch import HIGHEST, LOWEST, Sketch, bucket_of, merged
 from streams.core.view import TraceView, view_of
 from streams.core.windows import (
     CONTEXT_HOURS,
     HOUR_MICROS,
-    MAX_SCENARIO_CHARS,
-    MAX_SCENARIOS,
+    MAX_KINDS,
+    MAX_NAME_CHARS,
     MIN_RUNS,
     OTHER,
+    Kind,
     Outcomes,
     Window,
     WindowKey,
@@ -31,6 +33,7 @@ from streams.core.windows import (
 from tests.unit.core.build import Run, good_run
 
 amounts = st.floats(0, 1e12)
+KIND = Kind("a", "EXECUTION", "m")
 hostile = st.one_of(st.floats(), st.none(), st.floats(0, 1e-9), st.floats(1e12))
 
 
@@ -159,35 +162,47 @@ def test_a_context_needs_enough_runs_and_carries_what_else_is_known() -> None:
     assert enough.window.count == enough.window.calls.count == MIN_RUNS
 
 
-def test_keys_go_by_the_hour_and_come_back_from_their_text() -> None:
-    key = key_of("a:b", 5 * HOUR_MICROS + 1, ())
-    assert (key, key.text, key.ends_at) == (WindowKey("a:b", 5), "5:a:b", 6 * HOUR_MICROS)
+@given(st.text(), st.sampled_from(["EXECUTION", "SIMULATION", "OPTIMIZATION"]), st.none() | st.text())
+def test_keys_go_by_the_hour_and_come_back_from_their_text(
+    scenario: str, mode: ExecutionMode, model: str | None
+) -> None:
+    kind = Kind(scenario[:MAX_NAME_CHARS], mode, model and model[:MAX_NAME_CHARS])
+    key = key_of(kind, 5 * HOUR_MICROS + 1, ())
+    assert (key, key.ends_at) == (WindowKey(5, kind), 6 * HOUR_MICROS)
     assert parse_key(key.text) == key
-    with pytest.raises(ValueError, match="invalid literal"):
-        parse_key("nonsense")
+
+
+def test_a_text_that_is_no_key_is_refused() -> None:
+    for text in ("nonsense", "5:a", '[5,["a","REHEARSAL",null]]'):
+        with pytest.raises(msgspec.DecodeError):
+            parse_key(text)
 
 
 def test_a_context_looks_back_over_its_own_hour_and_those_before() -> None:
-    keys = context_keys(WindowKey("a", 100))
-    assert (len(keys), keys[-1], keys[0]) == (CONTEXT_HOURS, WindowKey("a", 100), WindowKey("a", 77))
-    assert context_keys(WindowKey(OTHER, 100)) == ()
+    keys = context_keys(WindowKey(100, KIND))
+    assert (len(keys), keys[-1], keys[0]) == (CONTEXT_HOURS, WindowKey(100, KIND), WindowKey(77, KIND))
+    assert context_keys(WindowKey(100, Kind(OTHER, "EXECUTION", None))) == ()
 
 
-def test_scenarios_beyond_the_cap_share_one_window() -> None:
-    known: set[str] = set()
+def test_kinds_beyond_the_cap_share_one_window_for_each_mode() -> None:
+    known: set[Kind] = set()
     keys = set()
-    for number in range(3 * MAX_SCENARIOS):
-        key = key_of(f"scenario-{number}", 0, known)
+    for number in range(3 * MAX_KINDS):
+        mode: ExecutionMode = "SIMULATION" if number % 5 == 0 else "EXECUTION"
+        key = key_of(Kind(f"scenario-{number}", mode, f"model-{number % 3}"), 0, known)
         keys.add(key)
-        known.add(key.scenario)
-    assert len(keys) <= MAX_SCENARIOS + 1
-    assert WindowKey(OTHER, 0) in keys
-    assert key_of("scenario-0", 0, known).scenario == "scenario-0"
-    assert key_of("x" * (MAX_SCENARIO_CHARS + 1), 0, ()).scenario == OTHER
+        known.add(key.kind)
+    assert len(keys) <= MAX_KINDS + 2
+    assert {WindowKey(0, Kind(OTHER, mode, None)) for mode in ("SIMULATION", "EXECUTION")} <= keys
+    assert key_of(Kind("scenario-1", "EXECUTION", "model-1"), 0, known).kind.scenario == "scenario-1"
+    assert key_of(Kind("scenario-1", "EXECUTION", "model-2"), 0, known).kind.scenario == OTHER
+    long = "x" * (MAX_NAME_CHARS + 1)
+    assert key_of(Kind(long, "EXECUTION", None), 0, ()).kind == Kind(OTHER, "EXECUTION", None)
+    assert key_of(Kind("a", "SIMULATION", long), 0, ()).kind == Kind(OTHER, "SIMULATION", None)
 
 
 def hours(*numbers: int) -> dict[WindowKey, Window]:
-    return {WindowKey("a", number): observe(Window(), view(), 0.5, 1.0) for number in numbers}
+    return {WindowKey(number, KIND): observe(Window(), view(), 0.5, 1.0) for number in numbers}
 
 
 def test_an_hour_is_published_once_it_is_over_and_its_late_runs_are_in() -> None:
@@ -196,7 +211,8 @@ def test_an_hour_is_published_once_it_is_over_and_its_late_runs_are_in() -> None
     assert not finished(windows, 11 * HOUR_MICROS + lateness - 1, lateness).records
     due = finished(windows, 11 * HOUR_MICROS + lateness, lateness, partition=7)
     (record,) = due.records
-    assert (record.scenario, record.partition, record.revision, record.run_count) == ("a", 7, 1, 1)
+    assert (record.scenario, record.execution_mode, record.model) == ("a", "EXECUTION", "m")
+    assert (record.partition, record.revision, record.run_count) == (7, 1, 1)
     assert (record.started_at, record.ended_at) == (10 * HOUR_MICROS, 11 * HOUR_MICROS)
     assert (record.succeeded_count, record.failed_count) == (1, 0)
     measures = {measure.name: measure for measure in record.measures}
@@ -209,7 +225,7 @@ def test_a_published_hour_is_published_again_only_when_a_run_was_added() -> None
     now = 20 * HOUR_MICROS
     windows |= finished(windows, now, 0).published
     assert not finished(windows, now, 0).records
-    key = WindowKey("a", 10)
+    key = WindowKey(10, KIND)
     windows[key] = observe(windows[key], view(), 0.9, 0.0)
     (record,) = finished(windows, now, 0).records
     assert (record.revision, record.run_count) == (2, 2)
@@ -218,15 +234,20 @@ def test_a_published_hour_is_published_again_only_when_a_run_was_added() -> None
 def test_hours_outside_of_every_context_are_dropped_and_published_before() -> None:
     windows = hours(10, 30)
     due = finished(windows, 40 * HOUR_MICROS, 0)
-    assert due.dropped == (WindowKey("a", 10),)
+    assert due.dropped == (WindowKey(10, KIND),)
     assert [record.started_at // HOUR_MICROS for record in due.records] == [10, 30]
-    assert set(due.published) == {WindowKey("a", 30)}
+    assert set(due.published) == {WindowKey(30, KIND)}
     newest = (40 * HOUR_MICROS) // HOUR_MICROS
-    assert due.dropped[0] not in context_keys(WindowKey("a", newest))
+    assert due.dropped[0] not in context_keys(WindowKey(newest, KIND))
 
 
 def test_what_is_due_does_not_depend_on_the_order_of_the_windows() -> None:
-    windows = {**hours(12, 10), WindowKey("0", 11): observe(Window(), view(), None)}
+    windows = {
+        **hours(12, 10),
+        WindowKey(11, Kind("0", "EXECUTION", None)): observe(Window(), view(), None),
+        WindowKey(11, Kind("a", "EXECUTION", None)): observe(Window(), view(), None),
+        WindowKey(11, Kind("a", "SIMULATION", "m")): observe(Window(), view(), None),
+    }
     turned = dict(reversed(windows.items()))
     assert finished(windows, 30 * HOUR_MICROS, 0) == finished(turned, 30 * HOUR_MICROS, 0)
 

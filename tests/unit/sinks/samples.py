@@ -111,6 +111,7 @@ def pattern(pattern_id: str = "p1", revision: int = 1_700_000_000, *, traces: in
         pattern_id=pattern_id,
         revision=revision,
         scenario="support",
+        execution_mode="SIMULATION",
         pattern_type="information_gathering",
         tools=("search", "read"),
         frequency="high",

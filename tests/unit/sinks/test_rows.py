@@ -25,8 +25,8 @@ DESIGNED = {
     "examples": "example_id trace_id revision type packages scenario quality_score human_validated "
     "execution_successful training_weight messages tools context expected_output policy_hash source_offsets",
     "decisions": "trace_id revision verdict reasons quality_score signals policy_hash decided_at duplicate_of",
-    "patterns": "pattern_id pattern_type scenario frequency occurrence_count success_rate sequence trace_ids "
-    "created_at revision active trend tools trace_count support avg_latency_seconds window_start window_end "
+    "patterns": "pattern_id pattern_type scenario execution_mode frequency occurrence_count success_rate sequence "
+    "trace_ids created_at revision active trend tools trace_count support avg_latency_seconds window_start window_end "
     "scenario_success_rate tool_execution_pattern",
 }
 

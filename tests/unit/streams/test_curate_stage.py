@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from schemas.codec import encode
-from schemas.records import Consent, Decision, Example, ExampleRetraction, QualityWindow, Trace
-from streams.core.near_duplicates.records import Rules
+from schemas.records import Consent, Decision, Example, ExampleRetraction, FeedbackGiven, QualityWindow, Trace
+from streams.core.near_duplicates.records import Candidate, Claim, Rules, Withdrawal
+from streams.core.patterns.counters import Group
 from streams.core.patterns.mine import PatternRules
 from streams.core.policy import Policy
 from streams.core.windows import HOUR_MICROS
@@ -117,6 +118,41 @@ def test_a_run_that_comes_twice_enters_its_window_once() -> None:
     assert [w.run_count for w in world.records("quality-windows", QualityWindow)] == [1]
 
 
+def test_a_run_is_compared_with_runs_of_its_own_mode_and_model_only() -> None:
+    world = World(1)
+    stage = stage_of(world)
+
+    async def work() -> None:
+        await stage.acquire(0)
+        await stage.handle(0, messages(world, [trace_of(n, model="small") for n in range(12)]))
+        others = [
+            trace_of(20, model="small"),
+            trace_of(21, model="large"),
+            trace_of(22, model=None),
+            trace_of(23, model="small", execution_mode="SIMULATION"),
+            trace_of(24, model="small", scenario="Other"),
+            trace_of(25, model="small"),
+            trace_of(30, model="small", hour=HOUR + 1),
+        ]
+        await stage.handle(0, messages(world, others))
+        await stage.tick(0, None)
+
+    run(work())
+    compared = {
+        decision.trace_id: next(one.value for one in decision.signals if one.name == "relative_calls") is not None
+        for decision in world.records("decisions", Decision)
+    }
+    assert [name for name, found in compared.items() if found] == ["t8", "t9", "t10", "t11", "t20", "t25", "t30"]
+    told = world.records("quality-windows", QualityWindow)
+    assert {(w.scenario, w.execution_mode, w.model, w.run_count) for w in told} == {
+        ("MarketResearchAnalysis", "EXECUTION", "small", 14),
+        ("MarketResearchAnalysis", "EXECUTION", "large", 1),
+        ("MarketResearchAnalysis", "EXECUTION", None, 1),
+        ("MarketResearchAnalysis", "SIMULATION", "small", 1),
+        ("Other", "EXECUTION", "small", 1),
+    }
+
+
 def test_what_repeats_an_accepted_run_is_a_duplicate_and_what_failed_is_not_looked_at() -> None:
     world = World(1)
     stage = stage_of(world, MemoryNearDuplicates(Rules()))
@@ -140,6 +176,86 @@ def test_what_repeats_an_accepted_run_is_a_duplicate_and_what_failed_is_not_look
     }
     assert {e.trace_id for e in world.records("examples", Example)} == {"a", "d"}
     assert {e.cluster_id for e in world.records("examples", Example)} == {"a", "d"}
+
+
+def test_a_real_run_is_neither_duplicate_nor_slow_twin_of_a_simulated_one() -> None:
+    world = World(1)
+    asked: list[Candidate] = []
+
+    class Index(MemoryNearDuplicates):
+        async def claim(self, found: Sequence[Candidate | Withdrawal]) -> list[Claim]:
+            asked.extend(one for one in found if isinstance(one, Candidate))
+            return await super().claim(found)
+
+    stage = stage_of(world, Index(Rules()))
+
+    async def work() -> None:
+        await stage.acquire(0)
+        runs = [
+            good_run(name, turns=1).trace(execution_mode=mode, task_id="t")
+            for name, mode in (("a", "SIMULATION"), ("b", "EXECUTION"), ("c", "SIMULATION"), ("d", "EXECUTION"))
+        ]
+        await stage.handle(0, messages(world, runs))
+
+    run(work())
+    told = {d.trace_id: d.duplicate_of for d in world.records("decisions", Decision)}
+    assert told == {"a": None, "b": None, "c": "a", "d": "b"}
+    assert asked[0].task_key == asked[2].task_key != asked[1].task_key == asked[3].task_key
+
+
+def novelty_of(decision: Decision) -> float | None:
+    return next(signal.value for signal in decision.signals if signal.name == "novelty")
+
+
+def decided(rules: Rules, traces: Sequence[Trace]) -> tuple[dict[str, Decision], set[str | None]]:
+    """Decisions by trace id, and the clusters that examples say."""
+    world = World(1)
+    stage = stage_of(world, MemoryNearDuplicates(rules))
+
+    async def work() -> None:
+        await stage.acquire(0)
+        await stage.handle(0, messages(world, traces))
+
+    run(work())
+    decisions = {decision.trace_id: decision for decision in world.records("decisions", Decision)}
+    return decisions, {example.cluster_id for example in world.records("examples", Example)}
+
+
+def test_a_scenario_gives_no_more_traces_than_its_cap() -> None:
+    told, _ = decided(Rules(scenario_cap=2), [good_run(f"t{n}", turns=1 + 2 * n).trace() for n in range(3)])
+    assert [one.verdict for one in told.values()] == ["accepted", "accepted", "rejected"]
+    assert told["t2"].reasons == ("scenario_cap_reached",)
+    assert told["t2"].example_count == 0
+
+
+def test_novelty_says_how_far_a_run_is_from_what_was_let_in() -> None:
+    told, _ = decided(Rules(), [good_run("a", turns=1).trace(), good_run("b", turns=1).trace()])
+    assert (novelty_of(told["a"]), novelty_of(told["b"])) == (1.0, 0.0)
+
+
+def test_a_better_twin_takes_the_place_of_the_first_where_the_rules_say_so() -> None:
+    rated = good_run("a", turns=2)
+    rated.add(FeedbackGiven(rating=0.8))
+    better = [rated.trace(), good_run("b", turns=2).trace()]
+    told, clusters = decided(Rules(keep="better", better_by=0.05), better)
+    assert (told["b"].verdict, told["b"].duplicate_of, told["b"].reasons) == ("accepted", "a", ("better_twin",))
+    assert clusters == {"a", "b"}
+    assert (told["a"].quality_score or 0) < (told["b"].quality_score or 0)
+    told, clusters = decided(Rules(), better)
+    assert (told["b"].verdict, told["b"].duplicate_of, clusters) == ("duplicate", "a", {"a"})
+
+
+def test_a_failed_and_a_successful_run_of_one_task_both_stay() -> None:
+    failed = good_run("f", turns=1)
+    failed.events = [event for event in failed.events if not event.agent_ended]
+    for order in ((0, 1), (1, 0)):
+        runs = [failed.ends("failed").trace(task_id="t"), good_run("a", turns=1).trace(task_id="t")]
+        told, _ = decided(Rules(), [runs[place] for place in order])
+        assert {name: (one.verdict, one.duplicate_of) for name, one in told.items()} == {
+            "f": ("rejected", None),
+            "a": ("accepted", None),
+        }
+        failed.events = [event for event in failed.events if not event.agent_ended]
 
 
 def test_a_revision_that_fails_sets_its_twins_free() -> None:
@@ -185,6 +301,8 @@ def test_patterns_are_made_of_runs_whose_content_may_be_used() -> None:
         await stage.handle(0, messages(world, [*unknown, *(trace_of(n) for n in range(6))]))
 
     run(work())
-    names = {name for bucket in asyncio.run(store.window("MarketResearchAnalysis")).buckets for name in bucket.cells}
+    names = {
+        name for bucket in asyncio.run(store.window(Group("MarketResearchAnalysis"))).buckets for name in bucket.cells
+    }
     assert any("Search" in name for name in names)
     assert not any("Secret" in name for name in names)

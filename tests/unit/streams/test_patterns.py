@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import BrokerUnavailable
 from schemas.records import Pattern
-from streams.core.patterns.counters import Counted
+from streams.core.patterns.counters import Counted, Group
 from streams.core.patterns.mine import PatternRules
 from streams.core.view import view_of
 from streams.ports import Outgoing
@@ -112,6 +112,21 @@ def test_two_workers_share_the_work() -> None:
     asyncio.run(body())
 
 
+def test_simulated_runs_have_patterns_of_their_own() -> None:
+    async def body() -> None:
+        world = World()
+        miner = world.miner()
+        await miner.apply(0, [*items(0, 5), *items(5, 3, execution_mode="SIMULATION")])
+        found = [*await world.later(miner), *await world.later(miner)]
+        assert sorted((one.execution_mode, one.trace_count, one.support) for one in found) == [
+            ("EXECUTION", 5, 1.0),
+            ("SIMULATION", 3, 1.0),
+        ]
+        assert len(world.keys) == 2
+
+    asyncio.run(body())
+
+
 def test_a_pattern_that_leaves_is_published_as_inactive_once() -> None:
     async def body() -> None:
         world = World()
@@ -119,7 +134,7 @@ def test_a_pattern_that_leaves_is_published_as_inactive_once() -> None:
         await miner.apply(0, items(0, 5))
         (pattern,) = await world.later(miner)
         other = [
-            Counted(n, f"o{n}", pattern.scenario, item.closed_at, {"s": [1, 0, 0]})
+            Counted(n, f"o{n}", Group(pattern.scenario, pattern.execution_mode), item.closed_at, {"s": [1, 0, 0]})
             for n, item in enumerate(items(10, 9), 10)
         ]
         await miner.apply(0, other)
