@@ -194,6 +194,8 @@ def _plausible(finding: Finding, text: str) -> bool:
     if wanted is not None:
         # To the model every long number is somebody's; a word before it must say so.
         cue = _CUES[finding.kind].search(text, max(0, finding.start - _CUE_CHARS), finding.start)
+        if finding.kind == "ZIP" and _LETTER_CODE.fullmatch(value):
+            return False
         return sum(char.isdigit() for char in value) >= wanted and cue is not None
     if finding.kind == "EMAIL":
         return "@" in value
@@ -217,6 +219,8 @@ def _maybe_person(value: str, text: str) -> bool:
     return not value.islower() or len(words) > 1 or not _CAPITAL_INSIDE.search(text)
 
 
+_LETTER_CODE = re.compile(r"[A-Za-z]{1,4}-?\d+")
+"""L003, RFC-2822: no country writes its postcodes so."""
 _IN_PROGRAMS = re.compile(r"[_`=]|\w\.[a-z]")
 _CUE_CHARS = 60
 _CUES = {

@@ -2,22 +2,34 @@
 
 `f2`: spans of labelled sentences, everything personal as one class, neighbours merged, IoU at least .9 (the idea of
 presidio-research's SpanEvaluator); `person_recall`: labelled persons covered to nine tenths; `keyed_recall`: values of
-personal keys in recorded tool runs that are gone after redaction; `mb_per_second`: over recordings, with and without
-the model. With `--scorer-python PATH`, an interpreter that has presidio-evaluator and a small English model of spaCy,
+personal keys in recorded tool runs that are gone after redaction. `speed`: recordings imported to events, redacted
+trace by trace by a process that remembers nothing at first; MB are those of texts that may be redacted, so envelopes
+do not count; `rss_mb` is the most memory of that process, which did only this format, in MiB.
+With `--scorer-python PATH`, an interpreter that has presidio-evaluator and a small English model of spaCy,
 presidio-research's own SpanEvaluator scores the same spans, and those of vanilla Presidio beside them.
-`python -m tests.bench.redact [--limit N] [--data FOLDER] [--scorer-python PATH]`
+`python -m tests.bench.redact [--limit N] [--traces N] [--data FOLDER] [--scorer-python PATH]`
 """
 
 import argparse
 import gzip
 import json
+import multiprocessing
 import re
+import resource
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from schemas.records import Event
+from streams.adapters.base import ImportOptions, RecordingFile
+from streams.adapters.catalogue import format_named
+from streams.core.assemble import unique_in_order
+from streams.core.redact.events import redact_events
 from streams.core.redact.filter import line_spans, redact_line
 from streams.core.redact.policy import NerRules, RedactionPolicy
 from streams.core.redact.pseudonyms import Pseudonyms
@@ -28,6 +40,13 @@ from tests.bench._unseen import unseen
 DATA = Path(__file__).parents[3] / "shared" / "data"
 _BETWEEN = re.compile(r"[\s\W_]*")
 _KEYS = frozenset({"first_name", "last_name", "email", "dob", "address1", "address2", "zip", "user_id", "payment_id"})
+_FORMATS = {
+    "tau-bench": ("tau-bench", "*.gz"),
+    "tau2": ("tau2-bench", "*.gz"),
+    "mini-swe": ("mini-swe-agent", "*.jsonl.gz"),
+    "swe-agent": ("swe-agent", "*.gz"),
+    "claude-code": ("claude-code-transcripts", "*.jsonl"),
+}
 Span = tuple[int, int]
 
 
@@ -110,16 +129,50 @@ def keyed(data: Path, redactor: Redactor, limit: int) -> dict[str, float]:
     return {"values": total, "keyed_recall": round(gone / max(1, total), 4)}
 
 
-def speed(data: Path, redactor: Redactor, limit: int) -> dict[str, float]:
-    """MB of recordings per second of this process."""
-    found = {}
-    for folder in ("tau-bench", "tau2-bench", "mini-swe-agent"):
-        texts = list(lines(data / folder, limit))
-        began = time.process_time()
-        for text in texts:
-            redact_line(text, Pseudonyms(b"k" * 32, "bench"), redactor)
-        found[folder] = round(sum(map(len, texts)) / 1e6 / (time.process_time() - began), 3)
-    return found
+def speed(data: Path, use: str, limit: int | None) -> dict[str, dict[str, float]]:
+    """For each format MB of text per second of one process with nothing remembered, and its memory."""
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        return dict(pool.map(_speed_of, [(data, use, name, limit) for name in _FORMATS], chunksize=1))
+
+
+def _speed_of(task: tuple[Path, str, str, int | None]) -> tuple[str, dict[str, float]]:
+    data, use, name, limit = task
+    traces = list(recorded(data, name).values())[:limit]
+    size = sum(_text_bytes(event.body) for events in traces for event in events)
+    redactor = build_redactor(RedactionPolicy(ner=NerRules(use=use)))  # type: ignore[arg-type]
+    redactor.finder.find("It is loaded now.")
+    began = time.process_time()
+    for events in traces:
+        redact_events(events, Pseudonyms(b"k" * 32, events[0].trace_id), redactor)
+    took = time.process_time() - began
+    return name, {
+        "traces": len(traces),
+        "text_mb": round(size / 1e6, 3),
+        "mb_per_second": round(size / 1e6 / max(took, 1e-9), 3),
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def recorded(data: Path, name: str) -> dict[str, tuple[Event, ...]]:
+    """Traces of all recordings of a format, imported."""
+    folder, pattern = _FORMATS[name]
+    importer = format_named(name).importer()
+    runs: dict[str, list[Event]] = defaultdict(list)
+    for path in sorted((data / folder).glob(pattern)):
+        for found in importer(RecordingFile(path), ImportOptions(consent="granted", basis="licence")):
+            if isinstance(found, Event):
+                runs[found.trace_id].append(found)
+    return {trace_id: unique_in_order(events) for trace_id, events in runs.items()}
+
+
+def _text_bytes(value: object) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, tuple):
+        return sum(map(_text_bytes, value))
+    if isinstance(value, msgspec.Struct):
+        return sum(_text_bytes(getattr(value, name)) for name in value.__struct_fields__)
+    return 0
 
 
 def lines(folder: Path, limit: int) -> Iterator[str]:
@@ -157,6 +210,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=60, help="lines of recordings and sentences, each")
+    parser.add_argument("--traces", type=int, help="traces of each format for the speed; all unless said")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--scorer-python", type=Path, help="interpreter with presidio-evaluator")
     options = parser.parse_args()
@@ -164,14 +218,13 @@ def main() -> None:
     found: dict[str, object] = {}
     redactors: dict[str, Redactor] = {}
     for name, use in (("rules", "off"), ("with_model", "auto")):
-        few = options.limit if use == "off" else max(1, options.limit // 10)
         redactor = redactors[name] = build_redactor(RedactionPolicy(ner=NerRules(use=use)))  # type: ignore[arg-type]
         found[name] = {
             "version": redactor.version,
             "labelled": score(records, redactor),
             "unseen": score(unseen(options.limit * 10), redactor),
             "recorded": keyed(options.data, redactor, options.limit),
-            "mb_per_second": speed(options.data, redactor, few),
+            "speed": speed(options.data, use, options.traces),
         }
     found["span_evaluator"] = scored_by_others(options.scorer_python, records, redactors)
     print(json.dumps(found, indent=2))

@@ -2,25 +2,32 @@
 
 import re
 
+from streams.core.redact.beside import whole_towns, with_neighbours
 from streams.core.redact.finding import Finding
 from streams.core.redact.places import STREET_WORDS
 from streams.core.redact.words import ORDINARY, TECHNICAL
 
+_MISSING = "nan|NaN|None|null|N/A"
+"""What programs write for a part that an address does not have."""
 PLACES = frozenset({"ADDRESS", "ZIP", "LOCATION"})
 _WORD_GAP = re.compile(
-    r"[\s,./#?()-]*(?:(?:[^\W\d_a-z][\w'’-]{0,24}\.?|\d{1,6}[A-Za-z]?|nan|[A-Z]{2})[\s,/#?()-]+){0,2}"
+    r"[\s,./#?()-]*(?:(?:[^\W\d_a-z][\w'’-]{0,24}\.?|\d{1,6}[A-Za-z]?|"
+    + _MISSING
+    + r"|[A-Z]{2,3}|de|do|da|del|am|la|sur)[\s,/#?()-]+){0,2}"
 )
 _MAX_GAP = 40
 _MAX_JOINED = 300
 """Characters of a whole address: a list of them is not one."""
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,$€£/:#-])(\d{1,6}[A-Za-z]?(?:[-/]\d{1,4})?,?\s{1,2})$")
 _NUMBER_AFTER = re.compile(
-    r"(?:[\s,]{1,3}(?:[A-Z]{2},?"
-    r"|nan)(?=\W))?(?:,?\s{1,3}[A-Z]{0,2}-?\d{4,6}(?:-\d{4})?)?(?:,? \d{1,4}[A-Za-z]?(?=\s|,|$))?(?![\w/-]|[.:]\d)"
+    r"(?:[\s,]{1,3}(?:[A-Z]{2,3},?"
+    r"|" + _MISSING + r")(?=\W))?"
+    r"(?:,?\s{1,3}(?:[A-Z]{0,2}-?\d{4,6}(?:-\d{3,4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d))?"
+    r"(?:,? \d{1,4}[A-Za-z]?(?=\s|,|$))?(?![\w/-]|[.:]\d)"
 )
 _CITY_AFTER = re.compile(
-    r"[\s,]{1,3}(?:\?{1,4} )?[^\W\d_a-z][\w'’-]*(?:[ -][\w'’-]{1,20}){0,3}\s{0,2},\s{0,2}(?:[A-Z]{2}"
-    r"|nan)(?:,?\s{1,2}\d{4,6})?(?!\w)"
+    r"[\s,]{1,3}[^\W\d_a-z][\w'’-]*(?:[ -][\w'’-]{1,20}){0,3}\s{0,2},\s{0,2}(?:[A-Z]{2}"
+    r"|" + _MISSING + r")(?:,?\s{1,2}\d{4,6})?(?!\w)"
 )
 _UNITS = re.compile(
     r"(?i)(?:[\s,]*(?:(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot"
@@ -43,7 +50,7 @@ _NAME_BEFORE = re.compile(r"(?<![\w.])[A-Z]\.[ \t]$")
 def joined(text: str, findings: list[Finding]) -> list[Finding]:
     """Findings, ascending and apart, with neighbours of an address or a name made one."""
     out: list[Finding] = []
-    for finding in findings:
+    for finding in whole_towns(text, findings):
         if out:
             last = out[-1]
             if finding.end - last.start > _MAX_JOINED:
@@ -55,6 +62,7 @@ def joined(text: str, findings: list[Finding]) -> list[Finding]:
                 continue
         out.append(finding)
     out = [finding for finding in out if finding.kind != "ADDRESS" or _is_address(text[finding.start : finding.end])]
+    out = with_neighbours(text, out)
     return [_extended(text, finding, out[i - 1].end if i else 0, out[i + 1].start if i + 1 < len(out) else len(text))
             for i, finding in enumerate(out)]  # fmt: skip
 

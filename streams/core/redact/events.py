@@ -1,7 +1,7 @@
 """Redact the events of one trace: find in every leaf, then replace every found value everywhere in the trace."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -48,9 +48,13 @@ class RedactionRejected(InvalidRecord):
 
 def redact_events(events: Sequence[Event], pseudonyms: Pseudonyms, redactor: Redactor = RULES_ALONE) -> Redacted:
     """Redact the events of one trace. Raises whatever goes wrong: the caller withholds the trace then."""
+    texts, texts_of = _texts(events)
     search = Search(redactor.finder)
-    for event in events:
-        _search(event, search)
+    for text, is_json in texts.items():
+        if is_json:
+            map_json_text(text, search)
+        else:
+            map_text(text, search)
     search.finish()
     modes = redactor.policy.mode_of
     for kind in sorted({*search.found.values(), *search.local.values()}):
@@ -61,7 +65,11 @@ def redact_events(events: Sequence[Event], pseudonyms: Pseudonyms, redactor: Red
     growth = 0
     if search.found or search.local:
         replace = Replace(search.found, search.local, modes, pseudonyms, counts)
-        replaced = [_map_record(event, replace) if replace.may_touch(event) else event for event in events]
+        touched = replace.touched(texts)
+        replaced = [
+            event if touched.isdisjoint(mine) else _map_record(event, replace, touched)
+            for event, mine in zip(events, texts_of, strict=True)
+        ]
         growth = replace.growth_chars
     return Redacted(
         _with_subjects(replaced, pseudonyms),
@@ -108,59 +116,77 @@ def _searched(record_type: type[Record]) -> tuple[Callable[[Any], tuple[Any, ...
     return attrgetter(*(name for name, _ in fields)), tuple(is_json for _, is_json in fields)
 
 
-def _search(record: Record, search: Search) -> None:
-    """Like `_map_record` with a search, which changes nothing: so nothing needs to be built or compared."""
+def _texts(events: Sequence[Event]) -> tuple[dict[str, bool], list[list[str]]]:
+    """All different texts of the events, whether they are fields of JSON, and which of them each event holds."""
+    texts: dict[str, bool] = {}
+    envelopes: dict[Record, list[str]] = {}
+    texts_of: list[list[str]] = []
+    for event in events:
+        mine: list[str] = []
+        _collect(event, texts, mine, envelopes)
+        _collect(event.body, texts, mine, envelopes)
+        texts_of.append(mine)
+    return texts, texts_of
+
+
+def _collect(record: Record, texts: dict[str, bool], mine: list[str], envelopes: dict[Record, list[str]]) -> None:
     read, json_flags = _searched(type(record))
-    seen = search.seen
     for value, is_json in zip(read(record), json_flags, strict=True):
         kind = value.__class__
-        if value is None or kind in _PLAIN:
-            continue
         if kind is str:
-            if value in seen:
-                continue
-            seen.add(value)
-            if is_json:
-                map_json_text(value, search)
-            else:
-                map_text(value, search)
+            mine.append(value)
+            if value not in texts:
+                texts[value] = is_json
+        elif value is None or kind in _PLAIN:
+            continue
         elif kind is tuple:
             for item in value:
                 if isinstance(item, Record):
-                    _search(item, search)
+                    _collect(item, texts, mine, envelopes)
                 else:
-                    map_text(item, search)
+                    mine.append(item)
+                    texts.setdefault(item, False)
         elif kind not in _ENVELOPE:
-            _search(value, search)
-        elif value not in seen:
-            seen.add(value)
-            _search(value, search)
-    if isinstance(record, Event):
-        _search(record.body, search)
+            _collect(value, texts, mine, envelopes)
+        else:
+            known = envelopes.get(value)
+            if known is None:
+                known = envelopes[value] = []
+                _collect(value, texts, known, envelopes)
+            mine += known
 
 
-def _map_record(record: Record, change: LeafChange) -> Any:
+def _map_record(record: Record, change: LeafChange, touched: Set[str]) -> Any:
+    """The record with its touched texts changed; what is not touched is the same object."""
     changes: dict[str, Any] = {}
-    for name, is_json in _fields(type(record)):
-        value = getattr(record, name)
-        if value is None or value.__class__ in _PLAIN:
+    read, json_flags = _searched(type(record))
+    for place, value in enumerate(read(record)):
+        kind = value.__class__
+        new: Any
+        if kind is str:
+            if value not in touched:
+                continue
+            new = map_json_text(value, change) if json_flags[place] else map_text(value, change)
+        elif value is None or kind in _PLAIN:
             continue
-        new = map_json_text(value, change) if is_json else _map_value(value, change)
+        elif kind is tuple:
+            new = _map_items(value, change, touched)
+        else:
+            new = _map_record(value, change, touched)
         if new is not value and new != value:
-            changes[name] = new
+            changes[_fields(type(record))[place][0]] = new
     if isinstance(record, Event):
-        new_body = _map_record(record.body, change)
+        new_body = _map_record(record.body, change, touched)
         if new_body is not record.body:
             changes[record.kind] = new_body
     return msgspec.structs.replace(record, **changes) if changes else record
 
 
-def _map_value(value: Any, change: LeafChange) -> Any:
-    if isinstance(value, str):
-        return map_text(value, change)
-    if isinstance(value, Record):
-        return _map_record(value, change)
-    if isinstance(value, tuple):
-        new = tuple(_map_value(item, change) for item in value)
-        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
-    return value
+def _map_items(items: tuple[Any, ...], change: LeafChange, touched: Set[str]) -> tuple[Any, ...]:
+    new = tuple(
+        _map_record(item, change, touched)
+        if isinstance(item, Record)
+        else map_text(item, change) if item in touched else item
+        for item in items
+    )  # fmt: skip
+    return new if any(a is not b for a, b in zip(new, items, strict=True)) else items

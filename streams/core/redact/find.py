@@ -1,7 +1,8 @@
 """Findings in one text: rules, then secrets of the catalogue, then what a model recognises in natural language."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import xxhash
 
@@ -19,11 +20,24 @@ _PLAIN_ID = re.compile(
     r"[0-9a-f-]+|[0-9A-F-]+|[A-Za-z_/=+-]+|[0-9_/=+-]+|(?:toolu|call|msg|chatcmpl|run|req|resp)[-_]\w+"
 )
 _TELLING = re.compile(r"(?i)key|token|secret|passw|auth|credential|bearer")
-_LONG_TEXT, _KNOWN_TEXTS = 400, 20_000
+_LONG_TEXT, _KNOWN_TEXTS, _KNOWN_PIECES = 400, 20_000, 100
+"""Texts whose findings are remembered: long ones by their hash, none with more findings than this."""
 _BEFORE, _AFTER = 120, 40
 _WHOLE_WORD_DOT = re.compile(r"[^\W\d_]{5}\.$|[^\W\d_]{4}\.$(?<!Blvd\.)(?<!Pkwy\.)(?<!Cres\.)")
 """Ends a sentence, where "St." is an abbreviation."""
 _TRIMMED = frozenset({"ORGANIZATION", "LOCATION", "PERSON"})
+
+
+class Looked(NamedTuple):
+    """What stands in one text."""
+
+    findings: tuple[Finding, ...] = ()
+    """In order, none overlapping."""
+    suspects: tuple[str, ...] = ()
+    """Pieces that the catalogue of secrets should look at."""
+
+
+NOTHING = Looked()
 
 
 class Finder:
@@ -43,8 +57,8 @@ class Finder:
         self._prefilter = Prefilter(self._rules, (KEY_HINT, _LONG_RUN), engine)
         self._key_place = len(self._rules)
         self._token_place = len(self._rules) + 1
-        self._known: dict[tuple[bytes, bool], list[Finding]] = {}
-        """Findings in long texts by their hash: system prompts and descriptions of tools are the same in all traces."""
+        self._known: dict[str | bytes, Looked] = {}
+        """Values, system prompts and descriptions of tools are the same in many traces."""
 
     def may_hold(self, json_text: str) -> bool:
         """False when nothing can be found in JSON text; it counts as the texts in it, unless it has escapes."""
@@ -55,27 +69,48 @@ class Finder:
 
     def find(self, text: str) -> list[Finding]:
         """Findings in order, none overlapping; where two overlap, the rule listed first wins."""
-        if len(text) < _LONG_TEXT:
-            return self._look(text)
-        key = xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
-        known = self._known.get((key, self.secrets is None))
-        if known is None:
-            known = self._look(text)
-            if len(self._known) >= _KNOWN_TEXTS:
-                self._known.clear()
-            self._known[key, self.secrets is None] = known
-        return list(known)
-
-    def _look(self, text: str) -> list[Finding]:
         fired = self._prefilter(text)
         found: list[Finding] = []
+        taken = self._apply_rules(fired, text, found)
+        if self.secrets is not None and fired and fired[-1] == self._token_place:
+            for value in self.secrets.find("\n".join(suspects(text))):
+                _take_all("API_KEY", value, text, taken, found)
+        return self._recognised(text, taken, found)
+
+    def look(self, text: str) -> Looked:
+        """Like `find`, but what the catalogue should look at is returned, so that it can be asked once for many."""
+        # Looked up by itself a long text would be kept by the cache.
+        key = text if len(text) < _LONG_TEXT else xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
+        looked = self._known.get(key)
+        if looked is None:
+            looked = self._look(text)
+            if len(looked.findings) + len(looked.suspects) <= _KNOWN_PIECES:
+                if len(self._known) >= _KNOWN_TEXTS:
+                    self._known.clear()
+                self._known[key] = looked
+        return looked
+
+    def _look(self, text: str) -> Looked:
+        fired = self._prefilter(text)
+        if not fired and self.recognizer is None:
+            return NOTHING
+        found: list[Finding] = []
+        taken = self._apply_rules(fired, text, found)
+        findings = self._recognised(text, taken, found)
+        asked = self.secrets is not None and fired and fired[-1] == self._token_place
+        pieces = tuple(suspects(text)) if asked else ()
+        return Looked(tuple(findings), pieces) if findings or pieces else NOTHING
+
+    def _apply_rules(self, fired: Sequence[int], text: str, found: list[Finding]) -> bytearray:
+        """Add what the rules find. Returns for each character whether a finding has taken it."""
         taken = bytearray(len(text)) if fired else bytearray()
         for place in fired:
             if place < self._key_place:
                 self._apply(place, text, taken, found)
-            elif place == self._token_place and self.secrets is not None:
-                for value in self.secrets.find("\n".join(suspects(text))):
-                    _take_all("API_KEY", value, text, taken, found)
+        return taken
+
+    def _recognised(self, text: str, taken: bytearray, found: list[Finding]) -> list[Finding]:
+        """With what the model recognises, neighbours joined."""
         if self.recognizer is not None:
             taken = taken or bytearray(len(text))
             for start, end in windows(text):
@@ -85,15 +120,6 @@ class Finder:
             return found
         found = joined(text, sorted(found, key=_start))
         return [finding for finding in found if finding.kind in self.kinds]
-
-    def find_without_secrets(self, text: str) -> tuple[list[Finding], list[str]]:
-        """Like `find`, but what the catalogue should look at is returned, so that it can be asked once for many."""
-        secrets, self.secrets = self.secrets, None
-        try:
-            found = self.find(text)
-        finally:
-            self.secrets = secrets
-        return found, list(suspects(text)) if secrets is not None else []
 
     def _apply(self, place: int, text: str, taken: bytearray, found: list[Finding]) -> None:
         rule = self._rules[place]

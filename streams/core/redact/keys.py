@@ -6,6 +6,7 @@ Keys that name things which are not people (the name of a tool, a file, a functi
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from streams.core.redact import checks
@@ -130,8 +131,18 @@ _DATE_LIKE = re.compile(r"(?=.*\d).{4,32}", re.DOTALL)
 _HANDLE_LIKE = re.compile(r"@?[\w.+-]{3,64}")
 
 
+_MAX_KEY = 64
+_REMEMBERED = 8192
+"""Keys whose meaning is remembered: those of a schema come again with every object."""
+
+
 def plain_key(key: str) -> str:
     """A key in snake case: firstName, First Name and first-name are one."""
+    return _plain_key(key) if len(key) <= _MAX_KEY else _plain_key.__wrapped__(key)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _plain_key(key: str) -> str:
     if key.islower():
         return _SEPARATORS.sub("_", key) if " " in key or "-" in key or "." in key else key
     return _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
@@ -139,34 +150,75 @@ def plain_key(key: str) -> str:
 
 def kind_by_key(key: str, parent: str | None, text: str) -> Keyed | None:
     """What a leaf is by its own key and the key around its object, both plain; None where they tell nothing."""
-    if not text or len(key) > 64 or len(text) > 4096 or text.strip().lower() in PLACEHOLDERS:
+    if not text or len(key) > _MAX_KEY or len(text) > 4096:
         return None
-    if key in _NAME_PARTS or (
-        parent in ("name", "full_name") and key in ("first", "last", "given", "family", "middle")
+    for tell, is_last in _tells(key, parent and parent[-_MAX_KEY:]):
+        if text.strip().lower() in PLACEHOLDERS:
+            return None
+        keyed = tell(text)
+        if keyed is not None or is_last:
+            return keyed
+    return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _tells(key: str, parent: str | None) -> tuple[tuple[Callable[[str], Keyed | None], bool], ...]:
+    """What to ask of a text under a key, in order; True: what this says is final, also when it is nothing."""
+    if (
+        key in _NAME_PARTS
+        or (parent in ("name", "full_name") and key in ("first", "last", "given", "family", "middle"))
+        or key in _FULL_NAMES
+        or (key == "name" and parent in _PEOPLE)
     ):
-        return _name(text)
-    if key in _FULL_NAMES or (key == "name" and parent in _PEOPLE):
-        return _name(text)
-    if key in _PEOPLE and _FULL_NAME_LIKE.fullmatch(text):
-        return _name(text)
+        return ((_name, True),)
+    tells: list[tuple[Callable[[str], Keyed | None], bool]] = []
+    if key in _PEOPLE:
+        tells.append((_full_name, False))
     for keys, kind, fits in _BY_KEYS:
-        if key in keys and fits(text):
-            return Keyed(kind)
+        if key in keys:
+            tells.append((_fitting(Keyed(kind), fits), False))
     if key in _ADDRESSES or (
         key.endswith("_address") and not key.startswith(("ip", "mac", "email", "wallet", "contract"))
     ):
-        return Keyed("ADDRESS", len(text) < 5) if len(text) <= 300 and "@" not in text and "://" not in text else None
-    if key in _PLACE_PARTS and parent is not None and (parent in _ADDRESSES or parent.endswith("address")):
-        return Keyed("ADDRESS", local=True) if len(text) <= 100 else None
-    if key in _NUMBERS:
+        tells.append((_address, True))
+    elif key in _PLACE_PARTS and parent is not None and (parent in _ADDRESSES or parent.endswith("address")):
+        tells.append((_fitting(Keyed("ADDRESS", local=True), _is_short), True))
+    elif key in _NUMBERS:
         kind, digits = _NUMBERS[key]
-        return Keyed(kind) if sum(char.isdigit() for char in text) >= digits and len(text) <= 64 else None
-    if key in _LOCAL:
-        return Keyed(_LOCAL[key], local=True) if text.isdigit() and len(text) <= 6 else None
-    if parent in ("payment_methods", "payment_method") and key == "id":
-        return Keyed("PAYMENT_ID") if _payment(text) else None
-    secret = kind_of_secret(key, text)
-    return Keyed(secret) if secret is not None else None
+        tells.append((_fitting(Keyed(kind), _has_digits(digits)), True))
+    elif key in _LOCAL:
+        tells.append((_fitting(Keyed(_LOCAL[key], local=True), _is_short_number), True))
+    elif parent in ("payment_methods", "payment_method") and key == "id":
+        tells.append((_fitting(Keyed("PAYMENT_ID"), _payment), True))
+    else:
+        of_secret = _secret_tell(key)
+        if of_secret is not None:
+            tells.append((of_secret, True))
+    return tuple(tells)
+
+
+def _fitting(keyed: Keyed, fits: Callable[[str], bool]) -> Callable[[str], Keyed | None]:
+    return lambda text: keyed if fits(text) else None
+
+
+def _has_digits(count: int) -> Callable[[str], bool]:
+    return lambda text: sum(char.isdigit() for char in text) >= count and len(text) <= 64
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= 100
+
+
+def _is_short_number(text: str) -> bool:
+    return text.isdigit() and len(text) <= 6
+
+
+def _full_name(text: str) -> Keyed | None:
+    return _name(text) if _FULL_NAME_LIKE.fullmatch(text) else None
+
+
+def _address(text: str) -> Keyed | None:
+    return Keyed("ADDRESS", len(text) < 5) if len(text) <= 300 and "@" not in text and "://" not in text else None
 
 
 def kind_of_object_key(parent: str | None, key: str) -> Keyed | None:
@@ -243,17 +295,30 @@ _PLACEHOLDER = re.compile(
 )
 
 
-def kind_of_secret(key: str, text: str) -> str | None:
-    """Kind of a text leaf whose plain key says that it is secret; None where it says nothing."""
-    if not 6 <= len(text) <= 4096 or _PLACEHOLDER.fullmatch(text):
-        return None
+def _secret_tell(key: str) -> Callable[[str], Keyed | None] | None:
+    """What tells the secret of a text under a plain key; None for a key that speaks of none."""
     if _PASSWORD_KEY.fullmatch(key):
-        # A short word is left: replaced everywhere in the trace it would do more harm than good.
-        word = len(text) < 8 and text.isalpha()
-        return None if word or any(char.isspace() for char in text) else "SECRET"
+        return _of_password
     if _SECRET_KEY.fullmatch(key):
-        return "SECRET" if checks.secret(text) and " " not in text else None
-    if key.endswith("authorization"):
-        scheme, _, credentials = text.partition(" ")
-        return "TOKEN" if len(scheme) < 10 and len(credentials) >= 8 and " " not in credentials else None
-    return None
+        return _of_secret
+    return _of_authorization if key.endswith("authorization") else None
+
+
+def _of_password(text: str) -> Keyed | None:
+    # A short word is left: replaced everywhere in the trace it would do more harm than good.
+    word = len(text) < 8 and text.isalpha()
+    return None if not _may_be_secret(text) or word or any(char.isspace() for char in text) else Keyed("SECRET")
+
+
+def _of_secret(text: str) -> Keyed | None:
+    return Keyed("SECRET") if _may_be_secret(text) and checks.secret(text) and " " not in text else None
+
+
+def _of_authorization(text: str) -> Keyed | None:
+    scheme, _, credentials = text.partition(" ")
+    told = len(scheme) < 10 and len(credentials) >= 8 and " " not in credentials
+    return Keyed("TOKEN") if told and _may_be_secret(text) else None
+
+
+def _may_be_secret(text: str) -> bool:
+    return 6 <= len(text) <= 4096 and not _PLACEHOLDER.fullmatch(text)

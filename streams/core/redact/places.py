@@ -60,7 +60,8 @@ STREET_ENDINGS = (
 )
 """Endings of street names in German, Dutch and Nordic towns."""
 STREET_STARTS = (
-    "[Rr]ue|[Aa]venue|[Aa]v\\.|[Bb]oulevard|[Bb]d|[Qq]uai|[Cc]hemin|[Rr]oute|[Ii]mpasse|[Aa]ll[ée]e|Via|Viale|Vicolo|Piazza|Corso|Strada"
+    "[Rr]ue|[Aa]venue|[Aa]v\\.|[Bb]oulevard|[Bb]d|[Qq]uai|[Cc]hemin|[Rr]oute|[Ii]mpasse|[Pp]lace(?= d[eu])|[Aa]ll[ée]e"
+    "|Via|Viale|Vicolo|Piazza|Corso|Strada"
     "|Calle|C/|Avenida|Avda\\.?|Av|Paseo|Plaza|Carrer|Rua|Travessa|Praça|Largo|Estrada|[Uu]lica|[Uu]l\\.|[Aa]l\\.|[Uu]lice|Jalan|Jl\\."
 )
 """Words that street names begin with in Romance and Slavic languages."""

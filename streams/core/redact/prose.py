@@ -24,15 +24,24 @@ _ANNOUNCED = re.compile(
 _CODE = re.compile(
     r"[{};<>=]{2}|[\w\])]\(|\(\)|::|->|=>|^\s*[:@]\w+ |:\w+:`|=\"|;\s*$|^\s*(?:def|class|import|from|return|if"
     r"|for|while|else|elif|const|let|var|function|"
-    r"public|private|static|#include|SELECT|INSERT|UPDATE)\b.*[:;(){}=]|^[+\-@]{1,3} |^\s*[$>#]\s|\|\s.*\|"
+    r"public|private|static|#include|SELECT|INSERT|UPDATE)\b.*[:;(){}=]|^[+\-@]{1,3} |^\s*[$#]\s"
+    r"|^\s*>\s(?![^\W\d_]+,? [^\W\d_]+[ ,])|\|\s.*\|"
     r"|^\s*[\w.-]+/[\w./-]+\s*$"
 )
 _OUTPUT_LINE = re.compile(
-    r"(?m)^\s*(?:\d+[-:\t|]|\d+\s{2,}|[\w./-]+\.\w{1,5}[:(]\d+|[-dlrwxst]{10}\b|[-+@#$>%]{1,4} ?\S|at [\w.$]+\("
+    r"(?m)^\s*(?:\d+[-:\t|]|\d+\s{2,}|[\w./-]+\.\w{1,5}[:(]\d+|[-dlrwxst]{10}\b|[-+@#$%]{1,4} ?\S"
+    r"|>(?! ?[^\W\d_]+,? [^\W\d_]+[ ,]).*|at [\w.$]+\("
     r"|File \"|"
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b|[\w.]+ = |self\.|npm |E  ).*$"
 )
 """Lines that programs write or are made of: numbered listings, logs, stack traces, listings of files, assignments."""
+_ENDLESS = re.compile(r"[!-~]{61,}")
+"""What goes on without a space as no word does: encoded bytes. A megabyte of them keeps a model busy for minutes."""
+_CAPITAL_LETTER = re.compile(r"[A-Z](?<!\bI(?=\b))|[À-ÖØ-Þ]")
+_SMALL_WORDS = re.compile(
+    r"\b(?:the|an?|to|is|was|are|were|my|his|her|our|your|i|he|she|we|you|they|for|with|and|of|in|at|from|by|on|that|it|has"
+    r"|have|had|not|please|hi|hello|thanks)\b"
+)
 _ENDS = re.compile(r"[.!?]['\")\]]*\s+(?=[^\W\d_a-z\"'(])|\n\s*\n")
 
 
@@ -57,6 +66,8 @@ def worth_reading(sentence: str) -> bool:
     words = _LETTERS_SPACES.findall(sentence)
     if not words:
         return False
+    if sum(map(len, _ENDLESS.findall(sentence))) * 2 > len(sentence):
+        return False
     letters = sum(map(len, words))
     if letters * 3 < len(sentence.replace(" ", "")) or len(max(words, key=len)) > 40:
         return False
@@ -72,12 +83,22 @@ def worth_reading(sentence: str) -> bool:
             found = True
             break
         first = False
-    if not found and not _ANNOUNCED.search(sentence):
+    if not found and not _ANNOUNCED.search(sentence) and not _is_typed_small(sentence, words, letters):
         return False
     if _CODE.search(sentence):
         return False
     lines = sentence.count("\n") + 1
     return sum(1 for _ in _OUTPUT_LINE.finditer(sentence)) * 3 < lines
+
+
+def _is_typed_small(sentence: str, words: list[str], letters: int) -> bool:
+    """Language without capitals, as people type in a hurry: there a name looks like any other word."""
+    return (
+        len(words) > 2
+        and letters * 4 > len(sentence.replace(" ", "")) * 3
+        and not _CAPITAL_LETTER.search(sentence)
+        and len(_SMALL_WORDS.findall(sentence)) > 1
+    )
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

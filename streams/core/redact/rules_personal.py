@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from streams.core.redact import checks
+from streams.core.redact.places import IBAN_LENGTHS
 from streams.core.redact.rule import Rule
 from streams.core.redact.words import word_set
 
@@ -34,9 +35,22 @@ def _spoken(
     return Rule(
         kind,
         hint,
-        re.compile(rf"(?i)(?<![\w-])(?:{words})(?![a-z0-9]){link}(?!u[0-9a-f]{{4}})({value}){_NO_WORD_AFTER}"),
+        re.compile(rf"(?i)(?<![\w-])(?:{words})(?![a-z0-9]){link}(?!(?<=\\)u[0-9a-f]{{4}})({value}){_NO_WORD_AFTER}"),
         accept,
     )
+
+
+def _iban_shapes() -> str:
+    """Countries by the length of their numbers: a word behind one is never taken for its last group."""
+    by_length: dict[int, list[str]] = {}
+    for country, length in IBAN_LENGTHS.items():
+        by_length.setdefault(length, []).append(country)
+    shapes = []
+    for length, countries in sorted(by_length.items()):
+        groups, rest = divmod(length - 4, 4)
+        tail = f" ?[A-Za-z0-9]{{{rest}}}" if rest else ""
+        shapes.append(f"(?i:{'|'.join(countries)})\\d\\d(?: ?[A-Za-z0-9]{{4}}){{{groups}}}{tail}")
+    return "|".join(shapes)
 
 
 _RECORD = r"[A-Za-z0-9](?:[A-Za-z0-9]|[-/ .](?=[A-Za-z]{0,3}\d)){3,24}"
@@ -46,7 +60,7 @@ ID_RULES: tuple[Rule, ...] = (
         r"(?<![\w.+-])([\w.+-]{1,64}(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
     ), checks.email),
     Rule("IBAN", r"[a-z][a-z][0-9][0-9] ?[a-z0-9]{4} ?[a-z0-9]{4} ?[a-z0-9]{3}", re.compile(
-        r"(?<![A-Za-z0-9])([A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+        rf"(?<![A-Za-z0-9])({_iban_shapes()})(?![A-Za-z0-9])"
     ), checks.iban),
     Rule("CARD", _NUMBERS, re.compile(
         r"(?<![\w.+/-])([1-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\2\d{4}\2\d{4}(?:\2\d{3})?|3\d{3}([ -])\d{6}\3\d{4,5})"
@@ -111,16 +125,18 @@ ID_RULES: tuple[Rule, ...] = (
     Rule("IP", r":(?::|[0-9a-f]{1,4}:[0-9a-f]{1,4}:)", re.compile(
         r"(?<![\w:.])([0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,33})(?![\w:])"
     ), checks.ip),
-    Rule("PHONE", r"\+[0-9]|" + _NUMBERS, re.compile(
-        r"(?<![\w.+/*-])((?:\+\d(?:[ .()-]{0,2}\d){8,14}"
-        r"|(?:001[ .-])?(?:\([2-9]\d\d\)[ .-]?\d{3}[ .-]\d{4}|[2-9]\d\d([ .-])\d{3}\2\d{4}))(?:x\d{1,5})?"
-        r"|(?<!\d[ .-])\(?0\d{1,4}\)?(?:[ .-]\d{2,4}){2,4})(?![\w/=*:-]|\.\d| ?\d)"
+    Rule("PHONE", r"\+[0-9]|0[0-9]{1,4}\)?[ /-][0-9]{6}|" + _NUMBERS, re.compile(
+        r"(?<![\w.+/*-])((?:\+\d(?:[ .()/-]{0,2}\d){8,14}"
+        r"|(?<!\d[ .-])(?:(?:001|1)[ .-])?(?:\([2-9]\d\d\)[ .-]?\d{3}[ .-]\d{4}|[2-9]\d\d([ .-])\d{3}\2\d{4}))"
+        r"(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
+        r"|(?<!\d[ .-])\(?0\d{1,4}\)?(?:[ .-]\d{2,4}){2,4}"
+        r"|(?<!\d[ .-])\(?0(?![467][0-7]{2} )[1-9]\d{0,3}\)?[ /-]\d{6,8})(?![\w/=*:-]|\.\d| ?\d)"
     ), checks.phone),
-    Rule("PHONE", r"(?:phone|call|cell|mobile|messages? to|reach|answer|dial|text|fax|desk|office|home|work|tel"
-         r"|whatsapp|hotline|contact|number|registered)[^0-9]{0,30}[0-9][0-9 .()-]{5,16}[0-9]",
+    Rule("PHONE", r"(?:phone|call|cell|mobile|messages? to|reach|answer|dial|text|sms|ring|fax|desk|office|home|work"
+         r"|tel|whatsapp|hotline|contact|number|registered)[^0-9]{0,30}[0-9][0-9 .()-]{5,16}[0-9]",
          re.compile(
         r"(?i)(?<![a-z])(?:(?:tele)?phone|call|calling|cell|mobile|messages? (?:to|at)|reach|answering|dial"
-        r"|text(?:ed)?|fax"
+        r"|text(?:ed)?|sms|ring|fax"
         r"|desk|office|home|work|tel|whatsapp|hotline|contact|number|registered)(?: ?(?:number|no\.?|nr\.?|#))?"
         r"(?:[ \t]{0,3}(?:[:=]|is|at|on|to|me|us|him|her|them|call|or|me at|us at|you at|me on|you on))?"
         r"(?: (?:at|on|is|to))?\s{0,3}"
@@ -168,8 +184,9 @@ LIFE_RULES: tuple[Rule, ...] = (
         rf"({_CAP}(?:[ \t]{{1,2}}(?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})(?=[ \t]*(?:$|\n|,))"
     ), lambda text: " " in text and text.split()[0] not in _NO_NAMES),
     Rule("TITLE", r"\b(?:mr|mrs|ms|miss|mx|dr|prof)\b", re.compile(
-        r"(?<![\w.])((?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|MR|MRS)\b\.?)(?=[ \t]{1,2}[^\W\d_]{2})"
-    ), lambda text: text not in ("MS", "MR")),
+        r"(?<![\w.])((?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|MRS)\b\.?|MR\.|(?:mr|mrs|ms|dr|prof)\.|mrs)"
+        r"(?=[ \t]{1,2}[^\W\d_]['’\w])"
+    )),
     Rule("URL", r"https?://|www\.", re.compile(r"(?i)\b((?:https?://|www\.)[^\s\"'<>)\]}]{3,2048}[^\s\"'<>)\]}.,;:!?])")),
     Rule("DEVICE", r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]", re.compile(
         r"(?<![\w:-])((?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})(?![\w:-])"

@@ -1,4 +1,4 @@
-"""Addresses and places, organisations and nationalities, by shape and by short lists."""
+"""Addresses, places and nationalities, by shape and by short lists."""
 
 import re
 
@@ -25,24 +25,58 @@ _COUNTING = word_set("in is are of and or to with the for at by ran has was from
 _UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}"
 
 
+_WORDS_TOO = word_set("polish christian catholic indian georgian african korean german french persian")
+
+
 def _street_before_unit(text: str) -> bool:
     """No sentence that counts things: "12 tests in suite 3"."""
     lower = re.findall(r"(?<![\w'’-])[a-zß-öø-ÿ]{2,}", text)
     return not any(word in TECHNICAL or word in _COUNTING for word in lower)
 
 
+_PLACE = rf"{_WORD}(?: (?:(?:de|del|do|da|of|am|an der|sur|la|upon) )?{_WORD}){{0,2}}"
+_PLACE_CUES = (
+    r"[Bb]ased in|[Ll]ocated in|[Oo]riginally from|I(?: am|'m) in|[Ll]iv(?:e|es|ed|ing) in|[Bb]orn in|[Rr]aised in"
+    r"|[Mm]ov(?:ed?|ing) (?:here |back )?(?:from|to)|[Tt]ravell?(?:ing|ed)? to|(?:[Tt]rip|[Vv]isit|[Mm]ove"
+    r"|[Jj]ourney) to"
+    r"|[Vv]isit(?:ing|ed)?|[Rr]eturn(?:s|ed|ing)? (?:to|from)|[Bb]ack from|[Aa]rriv(?:e|es|ed|ing) (?:at|in)"
+    r"|[Ff]l(?:ew|y|ying) (?:from|to)|[Ff]lights? (?:from|to)|[Rr]esid(?:e|es|ing) in|[Gg]rew up in"
+    r"|[Cc]om(?:e|es|ing) from"
+    r"|[Cc]ame (?:to|from)|[Ww]ent to|[Ss]tudied in|[Mm]ayor of"
+    r"|(?:[Ss]treet|[Cc]ity|[Tt]own|[Vv]illage|[Rr]egion|[Cc]apital|[Hh]otel|[Rr]estaurant|[Bb]ranch|[Cc]ourt"
+    r"|[Ee]mbassy|[Uu]niversity|[Aa]irport|[Hh]ospital|[Pp]lant) (?:in|of|at)"
+)
+_PLACE_CUES_HINT = (
+    r"based in|located in|from|i am in|i'm in|liv(?:e|es|ed|ing) in|born in|raised in|mov(?:ed?|ing)|travel|trip to"
+    r"|visit"
+    r"|journey|return|arriv|fl(?:ew|y|ying|ights?) |resid|grew up in|came to|went to|studied in|mayor of"
+    r"|(?:street|city|town|village|region|capital|hotel|restaurant|branch|court|embassy|university|airport|hospital|plant"
+    r") (?:in|of|at)"
+)
+
+
+def _place(text: str) -> bool:
+    words = text.lower().split()
+    return words[0] not in ORDINARY and words[0] not in TECHNICAL and text[-1] not in "'"
+
+
 PLACE_RULES: tuple[Rule, ...] = (
+    # the corner of 12 Elm Street and Long Lane
+    Rule("ADDRESS", r"corner of|junction of|intersection of", re.compile(
+        rf"(?<!\w)((?:the )?(?:corner|junction|intersection) of (?:[\w'’.-]{{1,30}} ){{1,6}}(?:and|&) "
+        rf"(?:{_WORD}|\d{{1,6}}|[a-z]{{1,4}}\.?)(?: (?:{_WORD}\.?|\d{{1,6}}|[a-z]{{1,3}}\.)){{0,3}})(?!\w)"
+    )),
     # 12 Oak Street, Apt 4, Springfield, IL 62704
     Rule("ADDRESS", rf"[0-9a-z] (?:[^\n]{{1,60}} )?(?:{STREET_WORDS})\b", re.compile(
-        rf"(?<![\w.$€£#/-])({_NUMBER} (?:(?:[NSEW]|N[EW]|S[EW])\.? )?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}"
-        rf"(?:{STREET_WORDS})\b(?!')\.?{_TAIL})"
+        rf"(?<![\w.$€£#/-])({_NUMBER},? (?:(?:[NSEW]|N[EW]|S[EW])\.? )?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}"
+        rf"(?:{STREET_WORDS})\b(?!')\.?(?: (?:[NSEW]|N[EW]|S[EW])\b(?!\.\w))?{_TAIL})"
     )),
     # 4844 Any Words 12 Apt. 3
     Rule("ADDRESS", r"[0-9][a-z0-9/-]{0,6} [^\n]{1,90}\s{1,3}"
                     r"(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot|box|#)", re.compile(
         rf"(?<![\w.$€£#/-])((?:{_NUMBER} ){{1,2}}(?:[^\W\d_][\w'’.-]{{0,30}} ){{0,4}}"
         rf"(?:[^\W\d_][\w'’.-]{{0,30}}|\d{{1,5}}[A-Za-z]?\.?)"
-        rf",?\s{{1,3}}(?:\?{{1,4}} )?(?i:{UNIT})(?:,?\s{{1,3}}(?i:{UNIT}))?)(?!\w)"
+        rf",?\s{{1,3}}(?i:{UNIT})(?:,?\s{{1,3}}(?i:{UNIT}))?)(?!\w)"
     ), _street_before_unit),
     # Hauptstraße 12a, 10115 Berlin
     Rule("ADDRESS", r"(?:stra.{1,2}e|str\.|gasse|weg|platz|all.{1,2}e?|ufer|damm|laan|straat|plein|gracht"
@@ -52,7 +86,7 @@ PLACE_RULES: tuple[Rule, ...] = (
         rf"(?:,? (?:[A-Z]{{1,2}}-)?\d{{4,5}} {_CAP})?)(?![\w-])"
     )),
     # 5 rue de la Paix, Calle Mayor 5, Via Roma 12
-    Rule("ADDRESS", r"[0-9],? (?:bis |ter |[a-d] )?(?:rue|avenue|av\.|boulevard|bd|quai|chemin|route|impasse)"
+    Rule("ADDRESS", r"[0-9],? (?:(?:bis|ter|[a-d]),? )?(?:rue|avenue|av\.|boulevard|bd|quai|chemin|route|impasse|place)"
          r"|\b(?:rue|via|viale|vicolo|piazza|corso|strada|calle|c/|avenida|avda|paseo|plaza|carrer|rua|travessa|pra.{1,2}a|largo"
          r"|estrada|ulica|ul\.|al\.|ulice|jalan|jl\.|av|avenue) [^\n]{3,60} [^ \n]{0,4}[0-9]",
          re.compile(
@@ -61,9 +95,6 @@ PLACE_RULES: tuple[Rule, ...] = (
         rf"{_CAP} ?){{1,3}}|(?:{STREET_STARTS}) (?:(?:de la |de los |de |del |della |dei |da |do |dos "
         rf"|di )?{_CAP} ){{1,4}}"
         rf"(?:n[º°.] ?)?\d{{1,5}}[A-Za-z]?)(?<! )(?![\w-])"
-    )),
-    Rule("ADDRESS", r"corner of", re.compile(
-        rf"(?<!\w)((?:the )?corner of (?:[\w'’.-]{{1,30}} ){{1,6}}and (?:{_WORD} ){{0,2}}{_WORD})(?!\w)"
     )),
     Rule("ADDRESS", r"box|psc|postbox|postfach|apartado", re.compile(
         r"(?i)(?<!\w)((?:p\.? ?o\.? ?box|postbox|postfach|(?:psc|unit|cmr) \d{1,5},? box) #?\d{1,6}"
@@ -82,31 +113,18 @@ PLACE_RULES: tuple[Rule, ...] = (
     Rule("LOCATION", COUNTRIES.replace("(?: and Herzegovina)?", "").replace("(?: of America)?", ""), re.compile(
         rf"(?<![\w.@/-])((?i:{COUNTRIES}))(?![\w@-]|\.\w)"
     ), lambda text: text[0].isupper() or len(text) > 5),
-    Rule("LOCATION", r"based in|located in|from|i am in|i'm in|liv(?:e|es|ed|ing) in|born in|moved|travel"
-                     r"|trip to|visit|returned to|arrived"
-         r"|fl(?:ew|y|ying|ight) |flights|reside|grew up in|came to|went to|street in", re.compile(
-        rf"\b(?:[Bb]ased in|[Ll]ocated in|[Oo]riginally from|I(?: am|'m) in|[Ll]iv(?:e|es|ed|ing) in|[Bb]orn in"
-        rf"|[Mm]oved (?:here )?(?:from|to)"
-        rf"|[Tt]ravell?(?:ing|ed)? to|[Tt]rip to|[Vv]isit(?:ing|ed)?|[Rr]eturned to|[Aa]rrived (?:at|in)"
-        rf"|[Ff]l(?:ew|y|ying) (?:from|to)"
-        rf"|[Ff]lights? (?:from|to)|[Rr]esid(?:e|es|ing) in|[Gg]rew up in|[Cc]ame to|[Ww]ent to|street in)"
-        rf" (?!(?:The|This|My|Our|Your|A|An|It|I)\b)({_WORD}(?: {_WORD}){{0,2}})"
-    ), lambda text: text.lower() not in ORDINARY and text[-1] not in "'"),
+    Rule("LOCATION", COUNTRIES.replace("(?: and Herzegovina)?", "").replace("(?: of America)?", ""), re.compile(
+        rf"\b(?:[Ii]n|[Aa]t|[Ff]rom|[Tt]o|[Nn]ear|[Oo]f) ({_PLACE}),? (?={COUNTRIES})"
+    ), _place),
+    Rule("LOCATION", _PLACE_CUES_HINT, re.compile(
+        rf"(?<![\w-])(?:{_PLACE_CUES}) (?!(?:The|This|My|Our|Your|A|An|It|I)\b)({_PLACE})"
+    ), _place),
+    Rule("LOCATION", r"(?:from|between) [^\n]{2,40} (?:to|and) ", re.compile(
+        rf"\b(?:[Mm]ov(?:ed?|ing)|[Ff]l(?:ew|y|ying)|[Tt]rains?|[Bb]us(?:es)?|[Ff]lights?|[Dd]r(?:ove|ive|iving)"
+        rf"|[Tt]ravel(?:l?ed|l?ing)?) "
+        rf"(?:from|between) {_PLACE} (?:to|and) ({_PLACE})"
+    ), _place),
     Rule("NATIONALITY", NATIONALITIES, re.compile(
-        rf"(?<![\w.@/-])((?:{NATIONALITIES}))s?(?![\w@-]|\.\w)"
-    )),
-    Rule("ORGANIZATION", r"\b(?:inc|llc|ltd|limited|corp|corporation|company|gmbh|plc|group|holdings"
-                         r"|technologies|consulting"
-         r"|orchestra|associates|partners|labs|industries|solutions|systems|services|bank|university|office|brainchild)\b"
-         r"|work(?:s|ed|ing)? (?:for|at)|employ|, [^ ]{2,30} and |joined|ceo of|year at|is from|became"
-         r"|founded", re.compile(
-        rf"(?<![\w.@/-])((?:{_CAP},? (?:(?:and|&|of) )?){{1,4}}(?:Inc|LLC|Ltd|Limited|Corp|Corporation|Company"
-        rf"|GmbH|PLC|Plc|AG|Group"
-        r"|Holdings|Technologies|Consulting|Associates|Partners|Labs|Industries|Solutions|Systems|University|Bank)\b\.?)(?![\w-])"
-        rf"|\b(?:[Ww]ork(?:s|ed|ing)? (?:for|at)|[Ee]mployed (?:by|at)|[Jj]oined|CEO of"
-        rf"|year at) ({_CAP}(?: {_CAP}){{0,2}})"
-        rf"|\bThe ({_CAP}(?:,? (?:and )?{_CAP}){{0,3}}) (?:Orchestra|office\b)"
-        rf"|(?<![\w.@/-])(?<!: )({_CAP}, {_CAP} and {_CAP})(?![\w-])"
-        rf"|\b(?:is from|became|founded) ({_CAP}(?: {_CAP}){{0,2}})(?= in \d{{4}})"
-    )),
+        rf"(?<![\w.@/-])((?i:{NATIONALITIES}))s?(?![\w@-]|\.\w)"
+    ), lambda text: text[0].isupper() or (len(text) > 5 and text not in _WORDS_TOO)),
 )  # fmt: skip

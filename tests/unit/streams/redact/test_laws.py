@@ -1,6 +1,7 @@
 """What holds for every input: output parses, nothing found stays, the same key gives the same, once is enough."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -8,8 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.records import ToolCalled, UserMessage
 from streams.core.redact.filter import redact_line
+from streams.core.redact.leaves import map_text
 from streams.core.redact.pseudonyms import Pseudonyms
 from streams.core.redact.redactor import RULES_ALONE
+from streams.core.redact.replace import Replace
+from streams.core.redact.search import Search
 from tests.unit.streams.redact.samples import AWS, GITHUB, KEY, params, redacted
 
 VALUES = (
@@ -77,3 +81,35 @@ def test_what_stands_under_the_key_of_a_phone_is_replaced_once(value: str) -> No
     once = redact_line(json.dumps({"phone": value}), NAMES)
     assert value not in once
     assert redact_line(once, NAMES) == once
+
+
+keyed_leaves = st.sampled_from(["first_name", "age", "city", "address", "zip", "note"])
+common = st.one_of(
+    st.sampled_from(["Will", "34", "7", "Ann Berg", "TX", 'a"b', "x\ny", "Σας", "34 Will", "\\u0057"]), personal
+)
+keyed = st.recursive(
+    st.one_of(common, st.integers(0, 99_999)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(keyed_leaves, inner, max_size=4), inner.map(json.dumps)
+    ),
+    max_leaves=10,
+).flatmap(lambda value: st.booleans().map(lambda ascii_only: json.dumps(value, ensure_ascii=ascii_only)))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(keyed)
+def test_leaves_that_are_passed_over_would_not_have_changed(text: str) -> None:
+    search = Search(RULES_ALONE.finder)
+    map_text(text, search)
+    search.finish()
+    found = {**search.found, "Ann Berg": "PERSON", "x\ny": "ADDRESS", 'a"b': "SECRET"}
+    outcomes = []
+    for every_leaf in (False, True):
+        counts: Counter[str] = Counter()
+        replace = Replace(found, {**search.local, "TX": "ADDRESS"}, RULES_ALONE.policy.mode_of, NAMES, counts)
+        touched = replace.touched([text])
+        if every_leaf:
+            replace._marks = None
+        outcomes.append((map_text(text, replace), counts, replace.growth_chars))
+        assert touched or outcomes[-1][0] == text
+    assert outcomes[0] == outcomes[1]

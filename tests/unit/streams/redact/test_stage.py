@@ -121,7 +121,7 @@ def test_a_kind_that_the_policy_rejects_sends_the_trace_to_quarantine_with_the_r
     bench.send(Run("t").starts(goal="pay").hears("card 4111 1111 1111 1111").ends().events)
     bench.send(Run("u").starts(goal="pay").hears("to a@b.example").ends().events)
     bench.wait(5_000)
-    assert [trace.withheld for trace in bench.world.records("traces", Trace)] == ["redaction_failed", None]
+    assert [trace.withheld for trace in bench.world.records("traces", Trace)] == ["redaction_rejected", None]
     assert [one.reason for one in bench.world.records("quarantine", QuarantinedTrace)] == ["redaction_rejects_CARD"]
     assert not any(b"4111" in (message.value or b"") for message in bench.world.topics["traces"])
 

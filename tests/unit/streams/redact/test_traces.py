@@ -218,3 +218,35 @@ def test_of_values_that_begin_alike_the_longest_is_replaced() -> None:
     )
     assert counts == {"EMAIL": 3}
     assert "host" not in str(events)
+
+
+def test_what_was_read_as_text_deep_down_is_read_as_json_higher_up() -> None:
+    inner = json.dumps({"first_name": "Ottokar", "to": "a@b.example"})
+    deep = inner
+    for _ in range(8):
+        deep = json.dumps([deep])
+    events, counts = redacted(
+        ToolCalled(tool="T", parameters_json=deep), ToolCalled(tool="T", parameters_json=json.dumps([inner]))
+    )
+    assert counts["PERSON"] == 2
+    assert "Ottokar" not in str(events)
+
+
+def test_a_value_that_is_personal_by_its_key_alone_goes_where_that_key_is_and_nowhere_else() -> None:
+    inner = json.dumps({"first_name": "Will", "x": "Will"})
+    text = json.dumps({"age": 34, "first_name": "Will", "n": 34, "s": inner, "w": "Will"})
+    (event, other), counts = redacted(ToolCalled(tool="T", parameters_json=text), UserMessage(content="Will you? 34"))
+    made = json.loads(params(event))
+    assert counts == {"PERSON": 2}
+    assert made["w"] == "Will"
+    assert json.loads(made["s"])["x"] == "Will"
+    assert "Will" not in (made["first_name"], json.loads(made["s"])["first_name"])
+    assert said(other) == "Will you? 34"
+
+
+def test_a_name_is_found_in_any_case_whatever_letter_ends_it() -> None:
+    events, _ = redacted(
+        ToolCalled(tool="T", parameters_json='{"full_name": "Νίκος Παπάς"}'),
+        UserMessage(content="ΝΊΚΟΣ ΠΑΠΆΣ was here, İ too"),
+    )
+    assert "ΠΑΠΆΣ" not in said(events[1])
