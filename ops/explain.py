@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from schemas.errors import UsageError
 from schemas.settings import Settings
@@ -39,13 +40,14 @@ def to_json(explanation: Explanation) -> Any:
 
 def render(explanation: Explanation) -> Group:
     """The explanation for people."""
-    parts: list[Any] = [f"[bold]{explanation.headline}[/bold]"]
+    parts: list[Any] = [Text(explanation.headline, style="bold")]
     for section in explanation.sections:
         grid = Table(title=section.title, title_justify="left", show_header=False, box=None, padding=(0, 2))
         for _ in range(4):
             grid.add_column(overflow="fold")  # ids are to be copied: never cut
         for line in section.lines:
             mark = "" if line.ok is None else ("[green]ok[/green]" if line.ok else "[red]no[/red]")
-            grid.add_row(line.label, line.value, line.asked, mark)
+            # Names of scenarios and ids are foreign text: "[/red]" in one is no markup.
+            grid.add_row(Text(line.label), Text(line.value), Text(line.asked), mark)
         parts += ["", grid]
     return Group(*parts)

@@ -77,7 +77,8 @@ def read_letters(settings: Settings, on_progress: Callable[[int, int], None] = l
                 record = decode(message.value, registry, DeadLetter, message.headers)
             except PermanentError:
                 continue  # somebody else wrote to the topic; it is not one of ours
-            letter = Letter(message.partition, message.offset, record, _original(message.headers))
+            headers = tuple(record.headers.items()) or _original(message.headers)
+            letter = Letter(message.partition, message.offset, record, headers)
             if letter.origin not in seen:
                 seen.add(letter.origin)
                 yield letter

@@ -54,7 +54,10 @@ def pseudonym_key(settings: Settings) -> bytes:
         raise UsageError(f"the pseudonym key {path} is missing: `tdc up` makes one, or set TDC_PSEUDONYM_KEY_FILE")
     if path.stat().st_mode & 0o077:
         raise UsageError(f"the pseudonym key {path} is readable by others: chmod 600 it")
-    key = path.read_text(encoding="utf-8").strip()
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"the pseudonym key {path} cannot be read as text: `tdc up` makes one where none is") from None
     if len(key) < 32:
         raise UsageError(f"the pseudonym key {path} is shorter than 32 characters")
     return key.encode()

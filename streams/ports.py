@@ -7,7 +7,7 @@ from typing import Protocol
 from schemas.records import DeadLetter, Record
 
 ORIGINAL = "original."
-"""Before the names of a dead letter's headers that the message itself had."""
+"""Before the names of headers that the message itself had, in dead letters that were written before they held them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def dead_letter(message: Message, stage: str, error: Exception, event_index: int
         key=message.key,
         value=message.value,
         failed_at=message.timestamp_ms * 1000,
+        # For a replay: one of them may hold the schema id. Foreign headers may hold anything, so they are content.
+        headers=dict(reversed(message.headers)),
     )
     headers = {
         "origin-topic": message.topic,
@@ -80,7 +82,4 @@ def dead_letter(message: Message, stage: str, error: Exception, event_index: int
     if event_index is not None:
         headers["event-index"] = str(event_index)
     own = tuple((name, text.encode()) for name, text in headers.items())
-    # The message's own headers go along, for a replay: one of them may hold its schema id.
-    return Outgoing(
-        "dead-letters", message.key, record, own + tuple((ORIGINAL + name, raw) for name, raw in message.headers)
-    )
+    return Outgoing("dead-letters", message.key, record, own)

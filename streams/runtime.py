@@ -47,6 +47,8 @@ class Stage(Protocol):
 
     name: str
     topic: str
+    worked: Callable[[], None]
+    """Called after each piece of work that may take long; the runtime sets it."""
 
     async def acquire(self, partition: int) -> int | None: ...
 
@@ -70,9 +72,12 @@ class Runtime:
         self._settings = settings
         self._locks: dict[int, asyncio.Lock] = {}
         self._owned: set[int] = set()
+        self._starts: dict[int, int] = {}
+        """Where each partition was taken up: a stage that has applied nothing yet expects that offset."""
         self._in_flight = InFlight(settings.in_flight_bytes)
         self.ready = False
         self.watchdog = Watchdog(settings.stall_seconds)
+        stage.worked = self.watchdog.worked
 
     def attach(self, app: faust.App) -> None:
         """Declare the stage's agent and timer on the app."""
@@ -126,7 +131,7 @@ class Runtime:
             async with self._lock(tp.partition):
                 applied = await self._persist(partial(self._stage.acquire, tp.partition))
                 low, _ = await self._persist(partial(self._reader.watermarks, self._stage.topic, tp.partition))
-                positions[tp] = max(applied or 0, low)
+                self._starts[tp.partition] = positions[tp] = max(applied or 0, low)
                 self._owned.add(tp.partition)
         self._in_flight.forget()
         self.ready = True
@@ -166,9 +171,10 @@ class Runtime:
 
     async def _check_position(self, partition: int, messages: Sequence[Message]) -> None:
         """A hole in the offsets means that Faust lost messages: start again from the applied offset."""
-        expected = self._stage.applied(partition)
+        applied = self._stage.applied(partition)
+        expected = self._starts[partition] if applied is None else applied
         for message in messages:
-            if expected is not None and message.offset > expected:
+            if message.offset > expected:
                 low, _ = await self._persist(partial(self._reader.watermarks, self._stage.topic, partition))
                 if low <= expected and not await self._is_hole_in_log(partition, expected, message.offset):
                     log.error(
@@ -176,7 +182,7 @@ class Runtime:
                         self._stage.topic, partition, expected, message.offset,
                     )  # fmt: skip
                     leave(EXIT_STATE_LOST)
-            if expected is None or message.offset >= expected:
+            if message.offset >= expected:
                 expected = message.offset + 1
 
     async def _is_hole_in_log(self, partition: int, start: int, end: int) -> bool:
@@ -264,6 +270,10 @@ class Watchdog:
     def progress(self) -> None:
         """Something was applied (or is being retried)."""
         self._progress_at = time.monotonic()
+
+    def worked(self) -> None:
+        """A piece of a long work is done. The event loop waits for its end, but nothing hangs."""
+        self._looked_at = self._progress_at = time.monotonic()
 
     def seen(self, lagging: bool) -> None:
         """The event loop is alive; without lag there is nothing to make progress on."""

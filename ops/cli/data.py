@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import typer
+from rich.text import Text
 
 from ops.cli.output import AsJson, byte_progress, err, out, print_json, table
 from ops.cli.stack import prepare
@@ -83,7 +84,7 @@ def import_(
     else:
         for broken in report.broken:
             where = f"line {broken.line}" if broken.line is not None else f"record {broken.record}"
-            err.print(f"[yellow]{broken.path}, {where}:[/yellow] {broken.reason}", markup=True)
+            err.print(Text(f"{broken.path}, {where}:", style="yellow").append(f" {broken.reason}", style="default"))
         out.print(
             f"{report.files} files, {report.runs} runs, {report.events:,} events in {report.messages:,} messages, "
             f"{report.broken_count} broken records"

@@ -122,9 +122,7 @@ def _without_content(trace: Trace) -> str | None:
     """Reason to decide without looking at the content."""
     if trace.withheld == "consent_denied" or trace.consent.status == "denied":
         return "consent_denied"
-    if trace.withheld is not None:
-        return "redaction_failed"
-    return None
+    return trace.withheld
 
 
 def _declined(assessed: Assessed, policy: Policy, claim: Claim | None) -> set[str]:

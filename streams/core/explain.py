@@ -11,11 +11,21 @@ import msgspec
 from schemas.records import Decision, Signal, Trace
 from schemas.seed_text import clock_duration, iso_time, json_object
 from streams.core.reasons import REASONS
-from streams.core.score import PROCESS_WEIGHTS, THRIFT_WEIGHTS
+from streams.core.score import (
+    CONTRADICTED_CAP,
+    OUTCOME_WEIGHT,
+    PROCESS_WEIGHTS,
+    THRIFT_TIE_BREAK,
+    THRIFT_TRIAGE,
+    THRIFT_WEIGHTS,
+    UNKNOWN_OUTCOME_POINTS,
+    contradicted,
+    judged_outcome,
+    values_of,
+)
 from streams.core.signals import DOCS
-from streams.core.signals.metrics import METRICS
+from streams.core.signals.metrics import METRICS, weighted
 
-_SCORE_WORDS = "0.7 outcome, 0.3 process; an estimate for triage where the outcome is unknown"
 _METRICS = frozenset(metric.name for metric in METRICS)
 _CLOSE_WORDS = {
     "ended": "its end was seen, and nothing more came",
@@ -66,6 +76,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     step_count: int
     tool_call_count: int
     tool_error_count: int
+    provider: str | None = None
     consent_status: str
     consent_basis: str | None = None
     redaction_rules: str
@@ -90,6 +101,7 @@ def facts_of(trace: Trace) -> RunFacts:
         step_count=trace.step_count,
         tool_call_count=trace.tool_call_count,
         tool_error_count=trace.tool_error_count,
+        provider=trace.provider,
         consent_status=trace.consent.status,
         consent_basis=trace.consent.basis,
         redaction_rules=trace.redaction.rules_version,
@@ -117,12 +129,14 @@ def explain(decision: Decision, facts: RunFacts | None, examples: Mapping[str, i
     sections = [
         _verdict(decision),
         _near_duplicates(decision),
-        _gates(decision),
+        _gates(decision, facts),
         _signals(decision),
         _metrics(decision),
     ]
     if facts:
         sections += [_run(facts), _privacy(facts)]
+    else:
+        sections.append(_withheld(decision))
     if decision.example_count or examples:
         sections.append(_examples(decision, examples))
     return Explanation(decision.trace_id, headline, tuple(section for section in sections if section.lines))
@@ -138,41 +152,114 @@ def _verdict(decision: Decision) -> Section:
 
 
 def _near_duplicates(decision: Decision) -> Section:
-    rules = json_object(decision.thresholds_json).get("near_duplicates")
+    rules = _part(json_object(decision.thresholds_json), "near_duplicates")
     novelty = next((s.value for s in decision.signals if s.name == "novelty"), None)
     lines: list[Line] = []
     if decision.duplicate_of:
-        lines.append(Line("repeats", decision.duplicate_of, f"tdc explain {decision.duplicate_of}"))
+        label = "repeats, and is better than" if "better_twin" in decision.reasons else "repeats"
+        lines.append(Line(label, decision.duplicate_of, f"tdc explain {decision.duplicate_of}"))
     if novelty is not None:
         lines.append(Line("likeness", _number(1 - novelty), "to the nearest accepted run"))
-    if lines and isinstance(rules, dict):
+    if lines and rules:
         minimum, keep = rules.get("min_similarity"), rules.get("keep")
         lines.append(Line("rule", f"from {minimum}", f"of what was asked, done, found and said; keeps the {keep} one"))
     return Section("Near-duplicates", tuple(lines))
 
 
-_GATED = {
-    "outcome": ("positive_outcome", "min_outcome"),
-    "complete": ("complete_execution", None),
-    "reasoning_share": ("min_reasoning_share", "min_reasoning_share"),
-    "reasoning_clarity": ("min_reasoning_clarity", "min_reasoning_clarity"),
-    "novelty": ("min_novelty", "min_novelty"),
+_MINIMA = {
+    "reasoning_share": "min_reasoning_share",
+    "reasoning_clarity": "min_reasoning_clarity",
+    "novelty": "min_novelty",
 }
-"""Signal to the gate that switches its test on, and the one that holds its minimum (None: 1)."""
+"""Signal to the gate that holds its minimum; 0 switches it off."""
 
 
-def _gates(decision: Decision) -> Section:
-    gates = json_object(decision.thresholds_json).get("gates")
-    gates = gates if isinstance(gates, dict) else {}
-    lines: list[Line] = []
-    if decision.quality_score is not None:
-        lines.append(_held("quality_score", decision.quality_score, gates.get("min_quality_score"), _SCORE_WORDS))
-    for signal in decision.signals:
-        switch, minimum = _GATED.get(signal.name, (None, None))
-        if switch is not None and gates.get(switch):
-            asked = 1 if minimum is None else gates.get(minimum)
-            lines.append(_held(signal.name, signal.value, asked, DOCS.get(signal.name, "")))
+def _gates(decision: Decision, facts: RunFacts | None) -> Section:
+    """What the policy asks of every run, one line for each gate that it switches on."""
+    if decision.quality_score is None:
+        return Section("Gates", ())
+    rules = json_object(decision.thresholds_json)
+    gates = _part(rules, "gates")
+    values = values_of(decision.signals)
+    lines = [_held("quality_score", decision.quality_score, gates.get("min_quality_score"), _score_words(decision))]
+    outcome = judged_outcome(decision.signals)
+    if outcome is None:
+        rule = gates.get("unknown_outcome")
+        lines.append(Line("outcome", "not known", f"a run of unknown outcome: {rule}", rule == "accept"))
+    elif gates.get("positive_outcome"):
+        words = "what people said of the run, else " if outcome != values.get("outcome") else ""
+        lines.append(_held("outcome", outcome, gates.get("min_outcome"), words + DOCS["outcome"]))
+        if contradicted(decision.signals):
+            lines.append(Line("tool results", "all are errors", "some success, where the run claims success", False))
+    if values.get("human_validated") is not None:
+        vouched = values["human_validated"] == 1
+        lines.append(Line("human_validated", "yes" if vouched else "no", "not rejected by a person", vouched))
+    if gates.get("complete_execution"):
+        lines.append(_held("complete", values.get("complete"), 1, DOCS["complete"]))
+    for name, key in _MINIMA.items():
+        if gates.get(key):
+            lines.append(_held(name, values.get(name), gates[key], DOCS.get(name, "")))
+    if facts is not None:
+        lines += _allowed(facts, gates, rules)
+    if "error_training_only" in decision.reasons:
+        minimum = _part(rules, "exceptions").get("min_recovery_credit")
+        words = "a failed run that made so many of its errors good gives error_handling examples"
+        lines.append(_held("recovery_credit", values.get("recovery_credit"), minimum, words))
     return Section("Gates", tuple(lines))
+
+
+def _allowed(facts: RunFacts, gates: Mapping[str, object], rules: Mapping[str, object]) -> list[Line]:
+    """Gates that ask for no number."""
+    unknown = _part(rules, "consent").get("unknown")
+    granted = facts.consent_status == "granted" or (facts.consent_status == "unknown" and unknown == "accept")
+    lines = [Line("consent", facts.consent_status, f"granted; a run of unknown consent: {unknown}", granted)]
+    modes, excluded = gates.get("execution_modes"), _part(rules, "providers").get("excluded")
+    if isinstance(modes, list):
+        asked = "one of " + ", ".join(map(str, modes))
+        lines.append(Line("execution mode", facts.execution_mode, asked, facts.execution_mode in modes))
+    if isinstance(excluded, list) and excluded:
+        names = ", ".join(map(str, excluded))
+        taken = facts.provider is None or facts.provider.casefold() not in {str(name).casefold() for name in excluded}
+        lines.append(Line("provider", facts.provider or "not known", f"none of {names}", taken))
+    return lines
+
+
+def _score_words(decision: Decision) -> str:
+    """How the score came about, with the numbers in it."""
+    values = values_of(decision.signals)
+    process, thrift = weighted(values, PROCESS_WEIGHTS), weighted(values, THRIFT_WEIGHTS)
+    outcome = judged_outcome(decision.signals)
+    share = f"{1 - OUTCOME_WEIGHT:g}"
+    made_of = f"{share} process {_short(process)}" if process is not None else f"{share} for a process without flaw"
+    if outcome is not None:
+        words = f"{OUTCOME_WEIGHT:g} outcome {_short(outcome)} + {made_of}"
+        words += "" if thrift is None else f" - {THRIFT_TIE_BREAK:g} (1 - thrift {_short(thrift)})"
+    else:
+        words = f"an estimate for triage, the outcome is not known: {UNKNOWN_OUTCOME_POINTS:g} + {made_of}"
+        words += "" if thrift is None else f" + {THRIFT_TRIAGE:g} (thrift {_short(thrift)} - 0.5)"
+        if values.get("judge_opinion") is not None:
+            words += " + the judge's opinion"
+    if contradicted(decision.signals):
+        words += f"; at most {CONTRADICTED_CAP:g} where results deny the claim"
+    return words
+
+
+def _withheld(decision: Decision) -> Section:
+    """Where the content of a run is that was not passed on."""
+    kept = {"redaction_failed", "redaction_rejected"} & set(decision.reasons)
+    if not kept and "consent_denied" not in decision.reasons:
+        return Section("Content", ())
+    where = "kept in the topic quarantine alone, raw, until its retention ends" if kept else "kept nowhere"
+    return Section("Content", (Line("content", where, "nothing but this decision is stored in the tables"),))
+
+
+def _part(rules: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = rules.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def _signals(decision: Decision) -> Section:

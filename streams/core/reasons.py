@@ -21,6 +21,7 @@ class Reason:
 _ALL = (
     Reason("consent_denied", "rejected", "consent was denied, so its content was never passed on"),
     Reason("redaction_failed", "quarantined", "personal data could not be removed with certainty"),
+    Reason("redaction_rejected", "quarantined", "it holds a kind of personal data that the redaction policy rejects"),
     Reason("consent_unknown", "quarantined", "nobody said that the data may be used"),
     Reason("rejected_by_human", "rejected", "a person rejected the run"),
     Reason("provider_excluded", "rejected", "the policy takes no output of this model provider"),

@@ -17,7 +17,7 @@ from streams.core.policy import Policy
 from streams.core.reasons import in_order, verdict_of
 from streams.core.score import contradicted, judged_outcome, values_of
 
-_UNCHANGED = frozenset({"consent_denied", "redaction_failed"})
+_UNCHANGED = frozenset({"consent_denied", "redaction_failed", "redaction_rejected"})
 """Decided without content: no policy changes that."""
 _EXAMPLES_SHOWN = 20
 

@@ -5,10 +5,11 @@ that moves the applied offset; a trace is published before the commit that close
 publication, marked `redelivered`, with the same content.
 """
 
+import asyncio
 import struct
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -20,6 +21,7 @@ from streams.core.assemble import (
     offset_ranges,
     unique_in_order,
 )
+from streams.core.identifiers import mail_in
 from streams.core.intake import (
     Arrival,
     StoredMessage,
@@ -33,7 +35,7 @@ from streams.core.redact.redactor import RULES_ALONE, Redactor
 from streams.core.timers import ClosedTrace, OpenTrace, Windows
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
-from streams.stages.closing import events_of, outgoing_of, settle
+from streams.stages.closing import Reporting, events_of, outgoing_of, settle
 from streams.state.port import Change, Lease, PartitionState, StateFull
 
 TOPIC = "agent-events"
@@ -46,6 +48,9 @@ _REFETCH_TRACES = 16
 """Closed traces that are held in memory at a time to be amended."""
 _FOREVER_MS = 1 << 52
 _OFFSET = struct.Struct(">Q")
+
+
+def _nobody_listens() -> None: ...
 
 
 @dataclass
@@ -94,6 +99,9 @@ class AssembleStage:
         self._lookup = lookup
         self._windows = windows
         self._key = pseudonym_key
+        self.worked: Callable[[], None] = _nobody_listens
+        if redactor.recognizer is not None:
+            redactor = replace(redactor, recognizer=Reporting(redactor.recognizer, lambda: self.worked()))
         self._redactor = redactor
         self._partitions: dict[int, _Partition] = {}
 
@@ -163,6 +171,9 @@ class AssembleStage:
                 events = decode_events(message.value, self._lookup, message.headers)
                 if message.key != events[0].trace_id.encode():
                     raise InvalidRecord("the key is not the trace_id: the trace would be split over partitions")
+                if mail_in(events[0].trace_id, self._redactor.policy.replaced):
+                    # It would be the key of everything that is made of the trace.
+                    raise InvalidRecord("the trace_id shows an e-mail address: identifiers must be opaque")
             except PermanentError as error:
                 dead.append(dead_letter(message, STAGE, error))
                 dead_offsets.append(message.offset)
@@ -318,6 +329,8 @@ class AssembleStage:
             )
             outgoing.extend(outgoing_of(events, closing, stored, self._key, self._redactor))
             settle(change, entry, events, closing, stored)
+            self.worked()
+            await asyncio.sleep(0)  # health is asked meanwhile
         own.unsure.update(trace_id for trace_id, _ in portion)
         await self._publisher.publish(outgoing)
         own.lease = await own.state.commit(own.lease, change)

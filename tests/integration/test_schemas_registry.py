@@ -75,6 +75,18 @@ def test_only_compatible_changes_are_registered(line: Line, change: Callable[[Sc
         assert answer.status_code == 409
 
 
+def test_a_new_symbol_of_an_enum_is_registered_because_the_enum_has_a_default(line: Line) -> None:
+    subject = f"probe-{uuid.uuid4().hex}-tdc.Trace"
+    _put(line, f"/config/{subject}", {"compatibility": "FULL_TRANSITIVE"})
+    ours = json.loads(registered_schema("Trace"))
+    older = copy.deepcopy(ours)
+    without = next(field for field in older["fields"] if field["name"] == "withheld")["type"][1]
+    without["symbols"].remove("redaction_rejected")
+    assert _register(line, subject, older).ok
+    answer = _register(line, subject, ours)
+    assert answer.ok, answer.text
+
+
 def test_every_subject_is_held_to_full_transitive_compatibility(line: Line) -> None:
     for contract in topic_contracts().values():
         for record in contract.records:

@@ -29,11 +29,11 @@ def test_a_good_run_is_accepted_with_its_examples() -> None:
     assert all(example.redelivered and example.created_at == trace.closed_at for example in curated.examples)
 
 
-@pytest.mark.parametrize("reason", ["consent_denied", "redaction_failed"])
+@pytest.mark.parametrize("reason", ["consent_denied", "redaction_failed", "redaction_rejected"])
 def test_withheld_traces_are_judged_without_content(reason: str) -> None:
     trace = good_run().trace(withheld=reason, events=())
     curated = curate(trace, POLICY)
-    expected = {"consent_denied": "rejected", "redaction_failed": "quarantined"}[reason]
+    expected = "rejected" if reason == "consent_denied" else "quarantined"
     assert (curated.decision.verdict, curated.decision.reasons) == (expected, (reason,))
     assert not curated.examples
     assert not curated.decision.signals

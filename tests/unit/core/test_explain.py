@@ -1,13 +1,16 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
+import pytest
 
-from schemas.records import Consent, Decision
+from schemas.records import Consent, Decision, FeedbackGiven
 from streams.core.curate import curate
 from streams.core.explain import Explanation, as_json, decision_of_row, explain, facts_of, facts_of_row
 from streams.core.near_duplicates.records import Claim
-from streams.core.policy import Policy
-from tests.unit.core.build import Run, good_run
+from streams.core.policy import Gates, Policy, ProviderRules
+from streams.core.reasons import REASONS
+from tests.unit.core.build import Run, call, good_run
 
 
 def lines(explanation: Explanation, title: str) -> dict[str, str]:
@@ -54,7 +57,8 @@ def test_an_acceptance_shows_consent_redaction_by_kind_and_examples() -> None:
 def test_where_consent_was_denied_only_the_decision_is_left() -> None:
     decision = curate(good_run().trace(consent=Consent(status="denied")), Policy()).decision
     found = explain(decision, None, {})
-    assert [section.title for section in found.sections] == ["Verdict"]
+    assert [section.title for section in found.sections] == ["Verdict", "Content"]
+    assert lines(found, "Content") == {"content": "kept nowhere"}
     assert "consent_denied" in lines(found, "Verdict")
 
 
@@ -94,3 +98,67 @@ def test_a_reason_of_another_version_is_shown_by_its_code() -> None:
         decided_at=0,
     )
     assert lines(explain(decision, None, {}), "Verdict")["new_reason"] == "a reason of another version"
+
+
+def held(explanation: Explanation) -> dict[str, tuple[str, str, bool | None]]:
+    (gates,) = [section for section in explanation.sections if section.title == "Gates"]
+    return {line.label: (line.value, line.asked, line.ok) for line in gates.lines}
+
+
+def test_the_score_is_taken_apart_into_the_numbers_it_is_made_of() -> None:
+    trace = good_run().trace()
+    decision = curate(trace, Policy()).decision
+    assert decision.quality_score == 1.0
+    assert held(explain(decision, facts_of(trace), {}))["quality_score"] == (
+        "1", "at least 0.8; 0.7 outcome 1 + 0.3 process 1", True,
+    )  # fmt: skip
+    unknown = good_run().trace(completion_status="unknown")
+    unknown = msgspec.structs.replace(unknown, events=unknown.events[:-1])
+    value, asked, _ = held(explain(curate(unknown, Policy()).decision, facts_of(unknown), {}))["quality_score"]
+    assert value == "0.8"
+    assert "an estimate for triage, the outcome is not known: 0.5 + 0.3 process 1" in asked
+
+
+def test_every_gate_that_a_run_fails_is_marked() -> None:
+    run = good_run()
+    trace = run.trace(consent=Consent(status="unknown"), provider="Acme", execution_mode="SIMULATION")
+    trace = msgspec.structs.replace(trace, events=trace.events[:-1], completion_status="unknown")
+    policy = Policy(gates=Gates(execution_modes=("EXECUTION",)), providers=ProviderRules(excluded=("acme",)))
+    decision = curate(trace, policy).decision
+    found = held(explain(decision, facts_of(trace), {}))
+    assert {name: ok for name, (_, _, ok) in found.items()} == {
+        "quality_score": True, "outcome": False, "complete": False, "consent": False, "execution mode": False,
+        "provider": False,
+    }  # fmt: skip
+    assert decision.reasons == (
+        "consent_unknown", "provider_excluded", "execution_mode_excluded", "incomplete_execution", "outcome_unknown",
+    )  # fmt: skip
+
+
+def test_a_claim_that_results_deny_and_a_word_of_a_person_are_gates_too() -> None:
+    trace = Run().says("x").calls("T").returns("no", success=False).ends().trace()
+    found = held(explain(curate(trace, Policy()).decision, facts_of(trace), {}))
+    assert found["tool results"] == ("all are errors", "some success, where the run claims success", False)
+    assert found["quality_score"][1].endswith("at most 0.5 where results deny the claim")
+    run = good_run().add(FeedbackGiven(human_validated=False)).trace()
+    assert held(explain(curate(run, Policy()).decision, facts_of(run), {}))["human_validated"][2] is False
+
+
+@pytest.mark.parametrize("reason", ["redaction_failed", "redaction_rejected"])
+def test_a_quarantined_run_says_why_and_where_its_content_is(reason: Any) -> None:
+    trace = good_run().trace(withheld=reason, events=())
+    found = explain(curate(trace, Policy()).decision, None, {})
+    assert [section.title for section in found.sections] == ["Verdict", "Content"]
+    assert lines(found, "Verdict")[reason] == REASONS[reason].words
+    assert lines(found, "Content")["content"].startswith("kept in the topic quarantine alone")
+
+
+def test_a_run_kept_for_its_errors_shows_the_exception_beside_the_gates_it_fails() -> None:
+    run = (
+        Run().starts(tools=("T",)).says("x", call("T", "{}", "1")).calls("T", call_id="1").returns("no", success=False)
+    )
+    run.says("again", call("T", '{"a":1}', "2")).calls("T", {"a": 1}, call_id="2").returns("ok").ends("failed")
+    trace = run.trace()
+    decision = curate(trace, Policy()).decision
+    assert decision.reasons == ("error_training_only",)
+    assert held(explain(decision, facts_of(trace), {}))["recovery_credit"][::2] == ("1", True)
