@@ -1,6 +1,5 @@
 """`tdc package`: versioned, documented datasets out of the tables."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,8 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ops.cli.output import AsJson, err, out, print_json, table
-from ops.cli.package_views import built_json, day, leaks, megabytes, say_built, show_version, summary
+from ops.cli.output import AsJson, err, out, print_json
+from ops.cli.package_options import At, Reference
+from ops.cli.package_recipes import recipes
+from ops.cli.package_uses import use
+from ops.cli.package_views import (
+    built_json,
+    empty_json,
+    leaks,
+    megabytes,
+    say_built,
+    say_empty,
+    say_list,
+    show_difference,
+    show_version,
+    summary,
+)
 from schemas.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,33 +35,33 @@ if TYPE_CHECKING:
 
 packages = typer.Typer(
     name="package",
-    help="Dataset packages: build, look at, compare, check, build again, and record what used them.",
+    help="Dataset packages: build, look at, compare, check, build again, and record what used them.\n\n"
+    "A recipe says which rows a package takes, how they are split and in which formats they are written. "
+    "[bold]tdc package recipes[/bold] lists those that come along; [bold]tdc package recipes NAME > mine.toml[/bold] "
+    "gives one to change, and [bold]tdc package build mine.toml[/bold] builds it.",
     no_args_is_help=True,
+    rich_markup_mode="rich",
 )
-
-At = Annotated[
-    str | None, typer.Option("--at", help="Directory or s3:// URL that holds the packages; default: beside the tables.")
-]
-Reference = Annotated[
-    str, typer.Argument(metavar="NAME[@VERSION]", help="A package; its latest version where none is named.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    packages.command()(use)
+    packages.command()(recipes)
     app.add_typer(packages)
 
 
 @packages.command()
 def build(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="RECIPE", help="A shipped recipe by name, or a TOML file.")
+        str | None,
+        typer.Argument(metavar="RECIPE", help="A shipped recipe by name (see tdc package recipes), or a TOML file."),
     ] = None,
     every: Annotated[
         bool,
         typer.Option(
             "--all",
-            help="Every shipped recipe, one package each. Those that no row fits are listed; "
+            help="Every shipped recipe, one package each. Those that no row fits are listed with the reason; "
             "the exit code is 1 only where none has a row.",
         ),
     ] = False,
@@ -60,14 +73,25 @@ def build(
         ),
     ] = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="Instead of the recipe's formats; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="Instead of the recipe's formats; repeatable. CONTAINER (parquet, jsonl, csv, tfrecord, huggingface) "
+            "holds the columns as they are, CONTAINER/SHAPE what a trainer wants, such as jsonl/trl; all stands for "
+            "every one that holds the rows. tdc package recipes --formats lists them.",
+        ),
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Version to publish, instead of the one that follows.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Version to publish, such as 2.0.0, instead of the one that follows.")
+    ] = None,
     out_: Annotated[
         str | None, typer.Option("--out", help="Directory or s3:// URL to publish under; default: beside the tables.")
     ] = None,
     terms: Annotated[
-        Path | None, typer.Option(help="Provider terms of your own, TOML; default: the shipped summary.")
+        Path | None,
+        typer.Option(
+            help="Provider terms of your own, TOML; default: a summary that comes along (tdc package recipes --terms)."
+        ),
     ] = None,
     why: Annotated[str, typer.Option(help="Why this version is made; goes into the version history.")] = "",
     memory_mb: Annotated[int, typer.Option(min=256, help="Memory of the database before it uses the disk.")] = 1024,
@@ -77,13 +101,20 @@ def build(
 
     Consent is checked again, near-duplicates and tasks stay in one split, and nothing can be seen before the last file
     is written. Where nothing changed since the latest version, no new one is made. Where no row fits, nothing is
-    published and the exit code is 1.
+    published, the reason is told and the exit code is 1.
+
+    Examples: tdc package build tool_selection --purpose internal-fine-tuning;
+    tdc package build mine.toml --format jsonl/openai --out datasets; tdc package build --all --format all.
     """
+    from dataclasses import replace
+
     from schemas.errors import UsageError
     from sinks.packages.build import build as run_build
+    from sinks.packages.emptiness import explained
+    from sinks.packages.errors import EmptyPackage
     from sinks.packages.place import open_place
     from sinks.packages.plan import Plan
-    from sinks.packages.recipe import load_recipe, shipped_names
+    from sinks.packages.recipe import ALL_FORMATS, formats_that_hold, load_recipe, shipped_names
     from sinks.packages.select import check_purpose
     from sinks.packages.terms import PURPOSES, SHIPPED, read_terms
 
@@ -111,8 +142,14 @@ def build(
     if every:
         _build_all(settings, place, plans, as_json)
         return
+    plan = plans[0]
+    if plan.formats == (ALL_FORMATS,):
+        plan = replace(plan, formats=formats_that_hold(plan.loaded.recipe.kind, plan.formats))
     with _progress() as on_progress:
-        built = run_build(settings, place, plans[0], on_progress)
+        try:
+            built = run_build(settings, place, plan, on_progress)
+        except EmptyPackage as error:
+            raise explained(settings, plan.loaded.recipe, error) from None
     if as_json:
         print_json(built_json(built, place.uri))
         return
@@ -127,20 +164,23 @@ def _build_all(settings: "Settings", place: "Place", plans: "list[Plan]", as_jso
         empty = build_all(settings, place, plans, on_progress, built.append)
     if as_json:
         print_json(
-            {"built": [built_json(one, place.uri) for one in built], "empty": {one.name: one.why for one in empty}}
+            {
+                "built": [built_json(one, place.uri) for one in built],
+                "empty": {one.name: empty_json(one) for one in empty},
+            }
         )
     else:
         for one in built:
             say_built(one, place.uri)
         for without in empty:
-            out.print(f"empty: {without.why}", markup=False, soft_wrap=True)
+            say_empty(without)
     if not built:
         raise typer.Exit(1)
 
 
 @packages.command("list")
 def list_(at: At = None, as_json: AsJson = False) -> None:
-    """Published packages and their versions."""
+    """Published packages and their versions, the latest of each bright: rows, size, purpose and age of the data."""
     from sinks.packages.catalogue import listing
     from sinks.packages.place import open_place
 
@@ -156,40 +196,49 @@ def list_(at: At = None, as_json: AsJson = False) -> None:
 
         out.print("  " + ", ".join(shipped_names()))
         return
-    rows = [
-        [m.name, m.version, m.rows, megabytes(listed.size_bytes), m.kind, m.source.purpose, day(m.created_at)]
-        for listed in found
-        for m in (listed.manifest,)
-    ]
-    out.print(table("", ["package", "version", "rows", "MB", "kind", "purpose", "data until"], rows))
+    say_list(found)
 
 
 @packages.command()
-def show(reference: Reference, at: At = None, as_json: AsJson = False) -> None:
-    """One version: rows, splits, files, sources, what was left out, who trained on it."""
+def show(
+    reference: Reference,
+    files: Annotated[bool, typer.Option("--files", help="Every data file, with its rows and bytes.")] = False,
+    at: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """One version: rows, splits, formats, sources, what was left out and why, who trained on it.
+
+    The folder it names holds README.md (the dataset card), quality_report.html, usage_guidelines.md and more to read.
+    """
     from sinks.packages.catalogue import find
     from sinks.packages.place import open_place
     from sinks.packages.usage import uses
 
     place = open_place(load_settings(), at)
-    manifest = find(place, reference).manifest
+    version = find(place, reference)
+    manifest = version.manifest
     told = uses(place, manifest.name, manifest.version)
     if as_json:
         import msgspec
 
         print_json(msgspec.to_builtins(manifest) | {"uses": [msgspec.to_builtins(use) for use in told]})
         return
-    show_version(manifest, told, f"{place.uri}/{manifest.name}/{manifest.version}")
+    address = f"{place.uri}/{manifest.name}/{manifest.version}"
+    show_version(manifest, version.facts, told, address, files=files)
 
 
 @packages.command()
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="NAME[@VERSION]")],
-    now: Annotated[str, typer.Argument(metavar="B", help="NAME[@VERSION]")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A package, or one of its versions: NAME or NAME@1.0.0.")],
+    now: Annotated[str, typer.Argument(metavar="B", help="Another version of it, or another package.")],
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """What changed from A to B: rows added, removed, changed and moved, and every figure that differs."""
+    """What changed from A to B: rows added, removed, changed and moved, and every figure that differs.
+
+    Rows are told apart by their ids and compared by the digests in each version's index. Why a version was made is in
+    its version_history.md.
+    """
     from sinks.packages.catalogue import find
     from sinks.packages.diff import diff as run_diff
     from sinks.packages.place import open_place
@@ -201,43 +250,40 @@ def diff(
 
         print_json(msgspec.to_builtins(found) | {"same": found.same})
         return
-    rows = found.rows
-    out.print(
-        f"[bold]{found.before} → {found.now}[/bold]: {rows.added:,} rows added, {rows.removed:,} removed, "
-        f"{rows.changed:,} changed, {found.moved:,} in another split, {rows.kept:,} as they were"
-    )
-    for remark in found.remarks:
-        out.print(f"  {remark}", markup=False, soft_wrap=True)
-    if found.figures:
-        out.print(
-            table("", ["figure", "name", "before", "now"], [[f.what, f.name, f.before, f.now] for f in found.figures])
-        )
+    show_difference(found)
 
 
 @packages.command()
 def verify(reference: Reference, at: At = None, as_json: AsJson = False) -> None:
     """Check a version: every checksum, count and column, leaks between splits, leftover personal data and secrets.
 
-    Reads every byte. The exit code is 1 where anything is not as the manifest says.
+    Reads every byte of every format. The exit code is 1 where anything is not as the manifest says. Who can write all
+    files can make a package of their own look sound: keep the manifest's sha256, which is printed, somewhere else.
     """
+    import hashlib
+
     from sinks.packages.catalogue import find
+    from sinks.packages.manifest import FILE_NAME
     from sinks.packages.place import open_place
     from sinks.packages.verify import verify as run_verify
 
     place = open_place(load_settings(), at)
-    found = run_verify(place, find(place, reference).manifest)
+    manifest = find(place, reference).manifest
+    found = run_verify(place, manifest)
+    digest = hashlib.sha256(place.read(f"{found.name}/{found.version}/{FILE_NAME}")).hexdigest()
     if as_json:
         import msgspec
 
-        print_json(msgspec.to_builtins(found) | {"sound": not found.faults})
+        print_json(msgspec.to_builtins(found) | {"sound": not found.faults, "manifest_sha256": digest})
     else:
         for fault in found.faults:
             out.print(f"fault: {fault.path}: {fault.what}", markup=False, soft_wrap=True)
         checked = "not checked: no sound format holds the columns" if found.leaks is None else leaks(found.leaks)
-        word = "sound" if not found.faults else f"{len(found.faults)} faults"
+        word = "[green]sound[/green]" if not found.faults else f"[red]{len(found.faults)} faults[/red]"
         size = f"{found.files} files, {megabytes(found.bytes_read)} MB, {found.rows:,} rows"
         out.print(f"{found.name} {found.version}: {word}; {size}")
         out.print(f"splits: {checked}", soft_wrap=True)
+        out.print(f"manifest: sha256 {digest}", soft_wrap=True)
     if found.faults:
         raise typer.Exit(1)
 
@@ -278,58 +324,6 @@ def rebuild(
             )
     if not found.identical:
         raise typer.Exit(1)
-
-
-@packages.command()
-def use(
-    reference: Reference,
-    run_id: Annotated[
-        str, typer.Option("--run", help="Id of the training run; say more of it later under the same id.")
-    ],
-    base_model: Annotated[str | None, typer.Option(help="Model that was trained.")] = None,
-    notes: Annotated[str | None, typer.Option(help="Anything worth knowing.")] = None,
-    results: Annotated[
-        str | None, typer.Option(help="What came of it: a JSON object of names and values, or a file that holds one.")
-    ] = None,
-    at: At = None,
-    as_json: AsJson = False,
-) -> None:
-    """Record that a training run used a version, or what came of it. Nothing that was recorded is ever changed."""
-    import msgspec
-
-    from sinks.packages.catalogue import find
-    from sinks.packages.place import open_place
-    from sinks.packages.usage import Said, parse_results, record, uses
-
-    place = open_place(load_settings(), at)
-    manifest = find(place, reference).manifest
-    text = results
-    if results is not None and not results.lstrip().startswith("{"):
-        text = _read(results)
-    said = Said(
-        run_id=run_id,
-        package=manifest.name,
-        version=manifest.version,
-        recorded_at=int(time.time() * 1_000_000),
-        base_model=base_model,
-        notes=notes,
-        results={} if text is None else parse_results(text, results or ""),
-    )
-    record(place, manifest, said)
-    known = next(use for use in uses(place, manifest.name, manifest.version) if use.run_id == run_id)
-    if as_json:
-        print_json(msgspec.to_builtins(known))
-        return
-    out.print(f"recorded: {run_id} used {manifest.name} {manifest.version}", markup=False, soft_wrap=True)
-
-
-def _read(path: str) -> str:
-    from schemas.errors import UsageError
-
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the results {path}: {error}") from None
 
 
 @contextmanager

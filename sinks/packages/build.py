@@ -4,14 +4,13 @@ The same snapshot, recipe, terms, purpose and code give the same bytes. Rows are
 the tables through a sort that spills to disk into the writers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.errors import UsageError
 from schemas.settings import Settings
@@ -46,12 +45,14 @@ from sinks.packages.place import Place
 from sinks.packages.plan import Built, Parent, Plan, code_versions, latest, notes, nothing
 from sinks.packages.recipe import check_formats
 from sinks.packages.report import FactsCollector, acceptance_of, documents
-from sinks.packages.scratch import scratch
+from sinks.packages.scratch import reused_memory, scratch
 from sinks.packages.select import Chosen, Selection
 from sinks.packages.snapshot import Snapshot, pin
 from sinks.packages.source import RowSource
 from sinks.packages.turns import Turn
 from sinks.packages.versions import FIRST, Next, Verdict, after, judge, number
+
+_LISTED = "rows.parquet"
 
 OnProgress = Callable[[str, int, int], None]
 """What is done now, rows done, rows in all (0 where nobody knows)."""
@@ -115,7 +116,8 @@ class Builder:
         snapshot = pin(self._settings, self._plan.tables, self._plan.stored_offsets)
         engine = Engine(self._directory, self._plan.memory_mb)
         try:
-            return self._run(snapshot, engine)
+            with reused_memory():
+                return self._run(snapshot, engine)
         except BaseException:
             if self._version:
                 self._discard()
@@ -128,7 +130,7 @@ class Builder:
         selection.load_runs()
         source = RowSource(self._recipe.kind, snapshot, self._pairs(engine, snapshot))
         self._on_progress("choosing rows", 0, 0)
-        chosen = selection.choose(source.open)
+        chosen = selection.choose(source.open, self._directory)
         if not chosen.rows:
             raise EmptyPackage(nothing(self._recipe.name, chosen.left_out))
         changes, moved = self._changes(engine)
@@ -136,9 +138,9 @@ class Builder:
         if verdict.bump == "none" and self._parent is not None and self._plan.version is None:
             return Built(self._parent.manifest, published=False)
         self._version = self._next_version(verdict)
-        files, skipped, collector = self._write(selection, source, chosen.rows)
+        files, skipped, collector = self._write(selection, chosen.rows)
         facts = collector.facts(self._build_facts(snapshot, engine, chosen, files, changes))
-        documents_ = self._write_documents(facts, index.of(engine, "chosen"))
+        documents_ = self._write_documents(facts)
         manifest = self._manifest(snapshot, chosen, facts, files, documents_, skipped, verdict, changes)
         self._turn.renew()
         if not self._place.write_new(f"{self._recipe.name}/{self._version}/{FILE_NAME}", encode(manifest)):
@@ -192,7 +194,7 @@ class Builder:
         return FIRST if self._parent is None else after(self._parent.manifest.version, verdict.bump)
 
     def _write(
-        self, selection: Selection, source: RowSource, total: int
+        self, selection: Selection, total: int
     ) -> tuple[tuple[WrittenFile, ...], tuple[Skipped, ...], FactsCollector]:
         root = f"{self._recipe.name}/{self._version}"
         collector = FactsCollector()
@@ -204,16 +206,14 @@ class Builder:
             for name in self._formats:
                 for split in SPLITS:
                     writers[name, split] = open_writer(name, schema, self._place.files, root, split, shard_bytes)
-            for batch in selection.rows(source.open, self._directory):
-                self._turn.renew()
-                for split in SPLITS:
-                    rows = batch.filter(pc.equal(batch.column("split"), split)).drop_columns("split")
-                    if rows.num_rows:
-                        collector.add(rows, split)
-                        for name in self._formats:
-                            writers[name, split].write(rows)
-                done += batch.num_rows
-                self._on_progress("writing rows", done, total)
+            with index.writer(self._directory / _LISTED) as listed:
+                for split, rows in selection.rows(listed):
+                    self._turn.renew()
+                    collector.add(rows, split)
+                    for name in self._formats:
+                        writers[name, split].write(rows)
+                    done += rows.num_rows
+                    self._on_progress("writing rows", done, total)
             self._on_progress("finishing files", total, total)
             files = tuple(file for writer in writers.values() for file in writer.close())
         except (OSError, pa.ArrowException) as error:
@@ -276,7 +276,7 @@ class Builder:
             previous=self._parent.facts if self._parent else None,
         )
 
-    def _write_documents(self, facts: PackageFacts, rows: Iterator[pa.RecordBatch]) -> tuple[DocumentFile, ...]:
+    def _write_documents(self, facts: PackageFacts) -> tuple[DocumentFile, ...]:
         root = f"{self._recipe.name}/{self._version}"
         content = dict(documents(facts, self._parent.facts if self._parent else None))
         content[FACTS] = to_json(facts)
@@ -287,9 +287,7 @@ class Builder:
         for path, text in content.items():
             self._place.write(f"{root}/{path}", text)
             found.append(DocumentFile(path=path, size_bytes=len(text), sha256=sha256(text).hexdigest()))
-        local = self._directory / "rows.parquet"
-        index.write(rows, local)
-        size, digest = self._place.copy_in(local, f"{root}/{INDEX}")
+        size, digest = self._place.copy_in(self._directory / _LISTED, f"{root}/{INDEX}")
         found.append(DocumentFile(path=INDEX, size_bytes=size, sha256=digest))
         return tuple(sorted(found, key=lambda file: file.path))
 

@@ -1,24 +1,25 @@
-"""Building several packages, one after another. One that no row fits is named, and the next follows."""
+"""Building many packages in one go: those that have no row are named, not failed on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from schemas.errors import UsageError
 from schemas.settings import Settings
 from sinks.packages.build import OnProgress, build
+from sinks.packages.emptiness import why_empty
 from sinks.packages.errors import EmptyPackage
-from sinks.packages.formats import FORMATS
 from sinks.packages.place import Place
 from sinks.packages.plan import Built, Plan
-from sinks.packages.recipe import check_formats
+from sinks.packages.recipe import formats_that_hold
 
 
 @dataclass(frozen=True)
 class Empty:
-    """A package that was not made, because no row fits it."""
+    """A package that was not made, because no row fits it or no format holds its rows."""
 
     name: str
     why: str
+    because: tuple[str, ...] = ()
+    """What the tables say about it."""
 
 
 def build_all(
@@ -30,21 +31,21 @@ def build_all(
 ) -> tuple[Empty, ...]:
     """Build each plan; `on_built` is told of each package as soon as it is published. Gives those that are empty.
 
-    Raises UsageError before anything is built where the formats of a plan do not suit its rows, and what `build`
-    raises for any other reason than emptiness; what was published until then stays published.
+    Of the formats of a plan those are taken that hold its kind of rows. Raises UsageError before anything is built
+    where one does not exist, and what `build` raises for any other reason than emptiness; what was published until
+    then stays published.
     """
-    for plan in plans:
-        recipe = plan.loaded.recipe
-        wrong = check_formats(recipe.kind, plan.formats or recipe.formats, FORMATS)
-        if wrong:
-            raise UsageError(f"{recipe.name}: {wrong}")
+    chosen = [formats_that_hold(plan.loaded.recipe.kind, plan.formats or plan.loaded.recipe.formats) for plan in plans]
     empty = []
-    for plan in plans:
-        name = plan.loaded.recipe.name
+    for plan, formats in zip(plans, chosen, strict=True):
+        recipe = plan.loaded.recipe
+        if not formats:
+            empty.append(Empty(recipe.name, f"none of the formats holds rows of the kind {recipe.kind}"))
+            continue
         try:
-            built = build(settings, place, plan, _named(name, on_progress))
+            built = build(settings, place, replace(plan, formats=formats), _named(recipe.name, on_progress))
         except EmptyPackage as error:
-            empty.append(Empty(name, str(error)))
+            empty.append(Empty(recipe.name, str(error), why_empty(settings, recipe)))
         else:
             on_built(built)
     return tuple(empty)

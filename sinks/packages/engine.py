@@ -1,15 +1,19 @@
 """DuckDB as a build uses it: bounded memory, a directory for what does not fit, nothing of the outside in reach."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from schemas.errors import TdcError
+from sinks.packages import fingerprints
 from sinks.packages.errors import PackageError, storage_error
+from sinks.packages.kinds import KINDS, Kind
 
 ResultT = TypeVar("ResultT")
 
@@ -36,6 +40,8 @@ class Engine:
             f"SET temp_directory = '{str(directory).replace(chr(39), chr(39) * 2)}'",
             "SET threads = 1",
             "SET preserve_insertion_order = false",
+            # The left side of a join streams by, as it is written: how many rows a stream of Arrow has, nobody knows.
+            "SET disabled_optimizers = 'build_side_probe_side'",
             "SET TimeZone = 'UTC'",
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
@@ -44,6 +50,14 @@ class Engine:
             "SET lock_configuration = true",
         ):
             self._connection.execute(statement)
+        self._define("fingerprint", lambda column: fingerprints.of_values(_whole(column)), "VARCHAR")
+        for kind in {kind.table: kind for kind in KINDS.values()}.values():
+            self._define(f"digest_of_{kind.table}", partial(_digests, kind), _struct(kind.schema))
+
+    def _define(self, name: str, function: Callable[[Any], pa.Array], type_: str) -> None:
+        self._connection.create_function(
+            name, function, [type_], "VARCHAR", type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+        )
 
     def close(self) -> None:
         """Let go of memory and files."""
@@ -53,10 +67,26 @@ class Engine:
         """Make Arrow data a relation; a stream can be read by one statement only."""
         self._connection.register(name, relation)
 
-    def load(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-        """A table out of batches."""
-        self.register("incoming", pa.RecordBatchReader.from_batches(schema, batches))
-        self.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+    def load(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, beside: bool = False) -> None:
+        """A table out of batches. `beside` the stream that they are made of."""
+        connection = self._connection.cursor() if beside else self._connection
+        failures: list[Exception] = []  # what a batch failed with comes out of the database as text only
+
+        def watched() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except Exception as error:
+                failures.append(error)
+                raise
+
+        def loaded() -> None:
+            try:
+                connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+            except duckdb.Error as error:
+                raise (failures[0] if failures else error) from error
+
+        connection.register("incoming", pa.RecordBatchReader.from_batches(schema, watched()))
+        self._guarded(loaded)
 
     def run(self, sql: str, values: list[object] | None = None) -> None:
         """Execute a statement."""
@@ -106,6 +136,25 @@ def reading_error(error: Exception) -> TdcError:
     return storage_error(error, "reading the tables")
 
 
-def counts(rows: Iterable[tuple[Any, ...]]) -> Mapping[str, int]:
-    """Name and number of each row."""
-    return {str(name): int(number) for name, number in rows}
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE",
+    "list<element: string>": "VARCHAR[]",
+}
+
+
+def _struct(schema: pa.Schema) -> str:
+    """The SQL type of a row of these columns."""
+    return f"STRUCT({', '.join(f'{field.name} {_SQL_TYPES[str(field.type)]}' for field in schema)})"
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _digests(kind: Kind, rows: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return kind.hashed(pa.RecordBatch.from_struct_array(_whole(rows)))[1]

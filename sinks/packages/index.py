@@ -1,6 +1,7 @@
 """The index of a version: key, split and digest of every row. Versions are compared by it, without reading content."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,29 +15,23 @@ from sinks.packages.place import Place, reading
 SCHEMA = pa.schema(
     [pa.field("key", pa.string(), False), pa.field("split", pa.string(), False), pa.field("digest", pa.string(), False)]
 )
-"""`digest` is the md5 of all columns of the row, as the database writes them as text; see `Kind.digest`."""
+"""`digest` is the fingerprint of all columns of the row; see `Kind.hashed`."""
 
-_GROUP_ROWS = 65_536
-
-
-def of(engine: Engine, table: str) -> Iterator[pa.RecordBatch]:
-    """The index of a table of chosen rows, in order."""
-    for batch in engine.stream(f"SELECT key, split, digest FROM {table} ORDER BY key", rows=_GROUP_ROWS):
-        yield batch.cast(SCHEMA)
+GROUP_ROWS = 65_536
 
 
-def write(batches: Iterable[pa.RecordBatch], path: Path) -> None:
-    """The index as a local Parquet file: about 40 bytes a row."""
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=["split"]) as writer:
-        for batch in batches:
-            writer.write_batch(batch, row_group_size=_GROUP_ROWS)
+@contextmanager
+def writer(path: Path) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """Writes the index as a local Parquet file, about 40 bytes a row: call it with batches of `GROUP_ROWS` in order."""
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=["split"]) as file:
+        yield lambda batch: file.write_batch(batch, row_group_size=GROUP_ROWS)
 
 
 def read(place: Place, name: str, version: str) -> Iterator[pa.RecordBatch]:
     """The index of a published version. Raises StorageUnavailable."""
     path = f"{name}/{version}/{INDEX}"
     with reading(path), place.files.open_input_file(path) as source, pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(batch_size=_GROUP_ROWS):
+        for batch in file.iter_batches(batch_size=GROUP_ROWS):
             yield batch.cast(SCHEMA)
 
 

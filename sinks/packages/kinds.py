@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sinks.packages import fingerprints
 from sinks.packages.columns import EXAMPLE_ROWS
 from sinks.tables import TABLES
 
@@ -22,8 +23,9 @@ NARROW = (
     "key", "trace_id", "cluster", "scenario", "task_id", "type", "provider", "model", "execution_mode",
     "quality_score", "data_time", "revision", "policy_hash", "content", "variant",
 )  # fmt: skip
-"""Columns of the narrow rows. `content` is the md5 of what may not stand in two splits; rows of the same content
-and type are duplicates where their `variant` is the same too: pairs share the good answer and differ in the bad one."""
+"""Columns of the narrow rows. `content` is the fingerprint of what may not stand in two splits; rows of the same
+content and type are duplicates where their `variant` is the same too: pairs share the good answer and differ in the bad
+one."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Kind:
     """Column that holds each value once."""
     schema: pa.Schema
     """Columns of a package row."""
+    content: str
+    """Column whose text may not stand in two splits."""
     narrow: Mapping[str, str]
-    """SQL for each of `NARROW`, over `source`."""
+    """SQL for each of `NARROW`, over `source`; the engine knows the functions in it."""
     of_traces: bool = True
     """Whether a row stands for one trace; patterns stand for many."""
     accepted_only: bool = True
@@ -45,20 +49,15 @@ class Kind:
 
     @property
     def digest(self) -> str:
-        """SQL for the md5 of a whole package row: its columns as text, with marks between them and for null. The column
-        that `content` hashes stands as that hash: it is the longest, and hashed already."""
-        content = self.narrow["content"]
-        texts = ", ".join(
-            f"coalesce({content if _word(name, content) else name}::VARCHAR, chr(0)), chr(31)"
-            for name in self.schema.names
-        )
-        return f"md5(concat({texts}))"
+        """SQL for the fingerprint of a whole package row, as `hashed` gives it."""
+        return f"digest_of_{self.table}({{{', '.join(f'{name}: {name}' for name in self.schema.names)}}})"
 
-    @property
-    def size(self) -> str:
-        """SQL for about how many bytes a package row has."""
-        texts = [field.name for field in self.schema if pa.types.is_string(field.type)]
-        return f"{100 + 16 * len(self.schema)} + " + " + ".join(f"coalesce(strlen({name}), 0)" for name in texts)
+    def hashed(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+        """Content and digest of rows that have the columns of a package row. In a digest the column that `content`
+        hashes stands as that hash: it is the longest, and hashed already."""
+        content = fingerprints.of_values(rows.column(self.content))
+        columns = [content if name == self.content else rows.column(name) for name in self.schema.names]
+        return content, fingerprints.of_rows(columns)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -80,6 +79,7 @@ _EXAMPLES = Kind(
     table="examples",
     key="example_id",
     schema=EXAMPLE_ROWS,
+    content="messages",
     narrow={
         "key": "example_id",
         "trace_id": "trace_id",
@@ -94,8 +94,8 @@ _EXAMPLES = Kind(
         "data_time": "created_at",
         "revision": "revision",
         "policy_hash": "policy_hash",
-        "content": "md5( messages )",
-        "variant": "md5( coalesce( rejected , '' ) )",
+        "content": "fingerprint( messages )",
+        "variant": "md5( rejected )",
     },
 )
 
@@ -106,6 +106,7 @@ KINDS: Mapping[str, Kind] = {
         table="traces",
         key="trace_id",
         schema=_without_private("traces"),
+        content="execution_trace",
         narrow={
             "key": "trace_id",
             "trace_id": "trace_id",
@@ -120,7 +121,7 @@ KINDS: Mapping[str, Kind] = {
             "data_time": "closed_at",
             "revision": "revision",
             "policy_hash": "NULL::VARCHAR",
-            "content": "md5( execution_trace )",
+            "content": "fingerprint( execution_trace )",
             "variant": "0",
         },
         accepted_only=False,
@@ -129,6 +130,7 @@ KINDS: Mapping[str, Kind] = {
         table="decisions",
         key="trace_id",
         schema=_without_private("decisions"),
+        content="trace_id",
         narrow={
             "key": "trace_id",
             "trace_id": "trace_id",
@@ -143,7 +145,7 @@ KINDS: Mapping[str, Kind] = {
             "data_time": "decided_at",
             "revision": "revision",
             "policy_hash": "policy_hash",
-            "content": "md5( trace_id )",
+            "content": "fingerprint( trace_id )",
             "variant": "0",
         },
         accepted_only=False,
@@ -152,6 +154,7 @@ KINDS: Mapping[str, Kind] = {
         table="patterns",
         key="pattern_id",
         schema=_without_private("patterns"),
+        content="sequence",
         narrow={
             "key": "pattern_id",
             "trace_id": "pattern_id",
@@ -161,12 +164,12 @@ KINDS: Mapping[str, Kind] = {
             "type": "pattern_type",
             "provider": "NULL::VARCHAR",
             "model": "NULL::VARCHAR",
-            "execution_mode": "NULL::VARCHAR",
+            "execution_mode": "execution_mode",
             "quality_score": "NULL::DOUBLE",
             "data_time": "created_at",
             "revision": "1",
             "policy_hash": "NULL::VARCHAR",
-            "content": "md5( sequence )",
+            "content": "fingerprint( sequence )",
             "variant": "md5( scenario )",
         },
         of_traces=False,

@@ -1,8 +1,11 @@
 """The manifest of a package version: written last, so that a version without one is not there.
 
 It holds all that a rebuild needs, and nothing that a rebuild could not give again: no clock, no machine, no path.
+Its seal shows that it was changed by accident or by hand; who means to deceive can seal it again, so keep its sha256
+elsewhere where that matters.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -14,7 +17,7 @@ from sinks.packages.facts import Column, LeakProof, RowChanges, TableVersion, Ta
 
 FILE_NAME = "manifest.json"
 INDEX = "index/rows.parquet"
-"""Key, split and md5 of every row, in order of the keys: what versions are compared by."""
+"""Key, split and fingerprint of every row, in order of the keys: what versions are compared by."""
 FACTS = "facts.json"
 """The facts that all documents are made from."""
 MANIFEST_FORMAT = 1
@@ -97,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader should know: empty splits, a purpose that nobody stated..."""
     files: tuple[WrittenFile, ...]
     documents: tuple[DocumentFile, ...]
+    seal: str = ""
+    """sha256 of the manifest as it is written with an empty seal."""
 
     def sums(self) -> Mapping[str, DocumentFile]:
         """Every file of the version but the manifest, by its path, in order."""
@@ -109,7 +114,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Indented JSON in field order, with a final newline."""
+    """Indented JSON in field order, with a final newline; sealed."""
+    seal = hashlib.sha256(_text(msgspec.structs.replace(manifest, seal=""))).hexdigest()
+    return _text(msgspec.structs.replace(manifest, seal=seal))
+
+
+def sealed(text: bytes) -> bool:
+    """Whether the bytes of a readable manifest are those that `encode` wrote."""
+    return encode(msgspec.json.decode(text, type=Manifest)) == text
+
+
+def _text(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 

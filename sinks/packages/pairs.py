@@ -4,7 +4,8 @@ Both runs must have consent and terms that allow the purpose. The good one was a
 other failed by what the evaluator, the agent or a person said. `sinks.packages.parting` says what makes a pair of them.
 A turn pair's row holds the prompt and the good run's next turn in `messages`, the failed run's turn in `rejected`. A
 run pair's row holds the good run in `messages`, says in `prompt_messages` how many of them are the prompt, and holds
-in `rejected` what followed it in the failed run.
+in `rejected` what followed it in the failed run. `context` says which kind of pair it is (`pair`), and whether the
+first messages that differ do so in their tool calls or in words alone (`parts_in`).
 """
 
 import hashlib
@@ -108,6 +109,7 @@ def _row(pair: Pair) -> dict[str, object]:
     context = {
         "scenario": chosen.scenario,
         "pair": pair.kind,
+        "parts_in": "words" if pair.same_calls else "tool_calls",
         "chosen_trace": chosen.trace_id,
         "rejected_trace": rejected.trace_id,
         "shared_messages": pair.shared,

@@ -1,10 +1,12 @@
 """Two runs of one task, one that reached its aim and one that failed: where their chats part, and the pair this makes.
 
 The prompt of a pair is what both chats share from the start, under the same tools. Where they part at the agent's turn
-it is a *turn* pair: one turn against another, both answers to the same question. Where a user or a tool said something
-else first, single answers cannot be compared any more; there it is a *run* pair: all that followed in the good run
-against all that followed in the failed one, as in tuning agents by trial and error (Song et al. 2024, ETO). What comes
-after the last turn of the agent is left out: nobody answered it, so it teaches nothing.
+by what it calls, it is a *turn* pair: one turn against another, both answers to the same question. So it is where both
+turns are the agent's last: the words are the whole answer there. Two turns in the middle that call the same, or
+nothing, differ in wording alone, and that says nothing of why one run failed; and where a user or a tool said something
+else first, single answers cannot be compared. Both make a *run* pair: all that followed in the good run against all
+that followed in the failed one, as in tuning agents by trial and error (Song et al. 2024, ETO). What comes after the
+last turn of the agent is left out: nobody answered it, so it teaches nothing.
 
 Pure, and chosen by ids and lengths: the same runs in any order give the same pairs.
 """
@@ -52,6 +54,11 @@ class Pair:
     rejected: Run
     shared: int
 
+    @property
+    def same_calls(self) -> bool:
+        """Whether the first messages after the prompt call the same: they differ in words alone."""
+        return _calls(self.chosen.chat[self.shared]) == _calls(self.rejected.chat[self.shared])
+
     def side(self, run: Run) -> tuple[Message, ...]:
         """What this run has after the prompt, up to where the pair ends."""
         end = self.shared + 1 if self.kind == "turn" else _last_turn_end(run.chat)
@@ -90,12 +97,14 @@ def pair_of(good: Run, failed: Run, kinds: Sequence[PairKind]) -> Pair | None:
     shared = shared_messages(good.chat, failed.chat)
     if not shared or good.tools != failed.tools:
         return None
-    if shared >= min(_last_turn_end(good.chat), _last_turn_end(failed.chat)):
+    ends = _last_turn_end(good.chat), _last_turn_end(failed.chat)
+    if shared >= min(ends):
         return None
     at_turn = good.chat[shared].role == failed.chat[shared].role == "assistant"
     asked = any(message.role == "user" for message in good.chat[:shared])
-    if at_turn and asked and "turn" in kinds:
-        return Pair("turn", good, failed, shared)
+    turn = Pair("turn", good, failed, shared)
+    if at_turn and asked and "turn" in kinds and (not turn.same_calls or ends == (shared + 1, shared + 1)):
+        return turn
     return Pair("run", good, failed, shared) if "run" in kinds else None
 
 
@@ -120,5 +129,8 @@ def _last_turn_end(chat: Sequence[Message]) -> int:
 
 def _said(message: Message) -> tuple[object, ...]:
     """What a message says. Ids of calls are made up anew in each run, so they do not count."""
-    calls = tuple((call.name, call.arguments_json) for call in message.tool_calls)
-    return message.role, message.content, message.reasoning, message.name, calls
+    return message.role, message.content, message.reasoning, message.name, _calls(message)
+
+
+def _calls(message: Message) -> tuple[tuple[str, str], ...]:
+    return tuple((call.name, call.arguments_json) for call in message.tool_calls)

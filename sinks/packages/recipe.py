@@ -22,6 +22,7 @@ Cap = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_\-]{0,99}$")]
 
 SHIPPED = Path(__file__).with_name("recipes")
+DOMAIN_RULES = SHIPPED / "domains.toml"
 
 
 class Balance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +131,24 @@ def check_formats(kind: str, formats: tuple[str, ...], known: tuple[str, ...]) -
     if len(set(formats)) < len(formats):
         return "each format may be named once"
     return None
+
+
+ALL_FORMATS = "all"
+"""Stands for every format that holds the rows."""
+
+
+def formats_that_hold(kind: str, formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of these formats that hold rows of this kind; `all` stands for every one.
+
+    Raises UsageError where a format does not exist.
+    """
+    from sinks.packages.formats import FORMATS
+
+    named = FORMATS if formats == (ALL_FORMATS,) else formats
+    wrong = check_formats("examples", named, FORMATS)
+    if wrong:
+        raise UsageError(wrong)
+    return tuple(name for name in named if check_formats(kind, (name,), FORMATS) is None)
 
 
 def _problems(recipe: Recipe, domains: Domains | None) -> list[tuple[tuple[str, ...], str]]:

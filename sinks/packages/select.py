@@ -1,26 +1,33 @@
-"""Which rows of the pinned tables are in a package, and in which split. Only narrow rows are looked at here.
+"""Which rows of the pinned tables are in a package, and in which split.
 
 In this order, each step counted: the recipe's own conditions; consent as it is now, the current decision, provider
 terms, execution mode, score; the best trace of each near-duplicate cluster; exact duplicates; caps. Groups for the
 splits are made of all rows that passed the gates, before clusters and caps, so that a cap moves no row between splits.
+
+The tables are read once: rows that pass the gates go to the disk as they come, and all that follows looks at narrow
+rows, which say at which place the texts lie.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.errors import UsageError
+from sinks.packages import index
 from sinks.packages.columns import SPLITS
-from sinks.packages.engine import Engine, counts
+from sinks.packages.engine import Engine
 from sinks.packages.facts import LeakProof, ProviderTerms, Tally, tally
+from sinks.packages.gates import NARROW_ROWS, sql_list, statement
 from sinks.packages.grouping import assign_splits, leak_proof
-from sinks.packages.kinds import KINDS, NARROW, PAIR_TYPE, Kind
+from sinks.packages.kinds import KINDS, Kind
 from sinks.packages.recipe import LoadedRecipe
 from sinks.packages.snapshot import Snapshot
-from sinks.packages.spool import MAX_RANGES, RANGE_BYTES, in_order
+from sinks.packages.spool import Spool, bounds_of, in_order
 from sinks.packages.terms import Purpose, Terms
 from sinks.tables import TABLES
 
@@ -34,6 +41,17 @@ _CAPS = (
     ("per_model", "model"),
 )
 _BEST = "quality_score DESC NULLS LAST, data_time, key"
+_SAMPLED = 16_384
+"""Keys that say where the ranges of rows on the disk should end."""
+
+_KEPT = pa.schema(
+    [
+        *NARROW_ROWS,
+        *(pa.field(name, pa.string()) for name in ("key", "content", "digest")),
+        pa.field("place", pa.int64()),
+    ]
+)
+"""The table `kept`. `trace` numbers traces in the order of their ids, `place` is where the row lies on the disk."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,7 @@ class Chosen:
 
 
 class Selection:
-    """Chooses rows in the engine. After `choose` its table `chosen` holds key, split and digest of each."""
+    """Chooses rows in the engine. After `choose` its view `chosen` holds key, split and digest of each."""
 
     def __init__(
         self, engine: Engine, snapshot: Snapshot, loaded: LoadedRecipe, terms: Terms, purpose: Purpose
@@ -66,7 +84,8 @@ class Selection:
         self._terms = terms
         self._purpose = purpose
         self._kind: Kind = KINDS[loaded.recipe.kind]
-        self._left_out: dict[str, int] = {}
+        self._left_out: Counter[str] = Counter()
+        self._spool: Spool | None = None
 
     def load_runs(self) -> None:
         """What the gates need to know of every trace, and which models the purpose allows."""
@@ -88,13 +107,17 @@ class Selection:
             for provider, model in allowed
         ]
         self._engine.load("models", schema, [pa.RecordBatch.from_pylist(rows, schema)])
+        self._engine.run(
+            """CREATE TABLE gates AS
+            SELECT r.*, row_number() OVER (ORDER BY r.trace_id) AS number, v.verdict, v.revision AS decided,
+                v.duplicate_of, v.quality_score
+            FROM runs r LEFT JOIN verdicts v ON v.trace_id = r.trace_id"""
+        )
 
-    def choose(self, open_source: OpenSource) -> Chosen:
-        """Choose. The figures of an empty choice say what was left out, and why."""
-        self._take(open_source)
-        self._judge()
-        self._engine.run("CREATE TABLE kept AS SELECT * EXCLUDE (reason) FROM judged WHERE reason IS NULL")
-        self._engine.run("DROP TABLE judged")
+    def choose(self, open_source: OpenSource, directory: Path) -> Chosen:
+        """Choose; what may be written lies in the directory then. The figures of an empty choice say what was left
+        out, and why."""
+        self._take(open_source, directory)
         assign_splits(self._engine, self._recipe.splits)
         if self._recipe.best_of_cluster and self._kind.of_traces and self._recipe.kind != "preference_pairs":
             self._best_of_cluster()
@@ -105,27 +128,50 @@ class Selection:
                 self._cap(f"cap_{name}", columns, cap)
         self._limit_simulation()
         self._engine.run(
-            "CREATE TABLE chosen AS SELECT k.*, s.split, s.grp FROM kept k JOIN grouped s ON s.trace_id = k.trace_id"
+            "CREATE VIEW chosen AS SELECT k.*, s.split, s.grp FROM kept k JOIN grouped s ON s.trace = k.trace"
         )
-        self._engine.run("DROP TABLE kept")
         return self._figures(duplicates)
 
-    def rows(self, open_source: OpenSource, directory: Path) -> Iterator[pa.RecordBatch]:
-        """The chosen rows in order of their keys: the columns of a package row, and `split` at the end."""
-        schema, key = self._kind.schema, self._kind.key
-        size = max(RANGE_BYTES, self._engine.number("SELECT sum(size) FROM chosen") // MAX_RANGES)
-        self._engine.run(
-            f"""CREATE TABLE places AS
-            SELECT key, split, ((sum(size) OVER (ORDER BY key)) // {size})::INTEGER AS range FROM chosen"""
-        )
-        self._engine.register("source", open_source(tuple(schema.names)))
-        columns = ", ".join(f"source.{name}" for name in schema.names)
-        sql = f"SELECT {columns}, p.split, p.range FROM source JOIN places p ON p.key = source.{key}"
-        target = schema.append(pa.field("split", pa.string())).append(pa.field("range", pa.int32()))
-        found = (batch.cast(target) for batch in self._engine.stream(sql))
-        return in_order(found, key, "range", directory)
+    def rows(self, listed: Callable[[pa.RecordBatch], None]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Split and rows, in order of their keys, each once; `listed` is given the index of the rows meanwhile."""
+        assert self._spool is not None
+        ordered = "SELECT key, split, digest, place FROM chosen ORDER BY key"
+        for batch in self._engine.stream(ordered, rows=index.GROUP_ROWS):
+            listed(batch.select(index.SCHEMA.names).cast(index.SCHEMA))
+            yield from self._spool.rows(batch.column("place"), batch.column("split"))
 
-    def _take(self, open_source: OpenSource) -> None:
+    def _take(self, open_source: OpenSource, directory: Path) -> None:
+        """Make the table `kept` of the rows that pass, and put them on the disk."""
+        kind = self._kind
+        domains = self._domain_condition(open_source)
+        rows, sample = self._sample(open_source)
+        columns, conditions = self._conditions()
+        conditions += domains
+        if not kind.of_traces:
+            self._judge_patterns()
+        self._engine.register("source", open_source(tuple(columns)))
+        stream = self._engine.stream(statement(self._recipe, kind, conditions))
+        kept = self._kept(stream, rows, sample, directory)
+        self._engine.load("kept", _KEPT, kept, beside=True)
+
+    def _sample(self, open_source: OpenSource) -> tuple[int, list[str]]:
+        """How many rows there are, and some of their keys in order."""
+        source, key = open_source((self._kind.key,)), self._kind.key
+        rows = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal rows
+            for batch in source:
+                rows += batch.num_rows
+                yield batch
+
+        self._engine.register("incoming", pa.RecordBatchReader.from_batches(source.schema, counted()))
+        sampled = f"SELECT {key} AS key FROM incoming USING SAMPLE reservoir({_SAMPLED} ROWS) REPEATABLE (1)"
+        found = [key for (key,) in self._engine.all(f"SELECT key FROM ({sampled}) ORDER BY key")]
+        return rows, found
+
+    def _conditions(self) -> tuple[dict[str, None], list[str]]:
+        """Columns to read, and what the recipe wants of them."""
         recipe, kind = self._recipe, self._kind
         conditions = [f"({recipe.filter}\n)"] if recipe.filter else []
         columns = dict.fromkeys(kind.needed)
@@ -136,67 +182,52 @@ class Selection:
                 if name in spoken:
                     self._engine.register(name, self._snapshot.dataset(name))
         if recipe.types:
-            conditions.append(f"list_contains({_list(recipe.types)}, type)")
+            conditions.append(f"list_contains({sql_list(recipe.types)}, type)")
         if recipe.packages:
-            conditions.append(f"list_has_any({_list(recipe.packages)}, packages)")
+            conditions.append(f"list_has_any({sql_list(recipe.packages)}, packages)")
             columns["packages"] = None
-        self._engine.register("source", open_source(tuple(columns)))
-        narrow = ", ".join(f"{kind.narrow[name]} AS {name}" for name in NARROW)
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        self._engine.run(
-            f"CREATE TABLE taken AS SELECT {narrow}, {kind.digest} AS digest, {kind.size} AS size "
-            f"FROM source AS {kind.table} {where}"
-        )
-        if self._loaded.domains is not None:
-            self._only_domains()
+        return columns, conditions
 
-    def _only_domains(self) -> None:
+    def _domain_condition(self, open_source: OpenSource) -> list[str]:
         domains, wanted = self._loaded.domains, self._recipe.domains
-        assert domains is not None
-        scenarios = [name for (name,) in self._engine.all("SELECT DISTINCT scenario FROM taken") if name is not None]
-        inside = [name for name in scenarios if (of := domains.of(name)) is not None and (not wanted or of in wanted)]
-        self._engine.run(f"DELETE FROM taken WHERE NOT coalesce(list_contains({_list(inside)}, scenario), false)")
+        if domains is None:
+            return []
+        scenario = self._kind.narrow["scenario"]
+        self._engine.register("incoming", open_source((self._kind.key, *(n for n in ("scenario",) if n == scenario))))
+        found = [name for (name,) in self._engine.all(f"SELECT DISTINCT {scenario} FROM incoming") if name is not None]
+        inside = [name for name in found if (of := domains.of(name)) is not None and (not wanted or of in wanted)]
+        return [f"coalesce(list_contains({sql_list(inside)}, {scenario}), false)"]
 
-    def _judge(self) -> None:
-        recipe, kind = self._recipe, self._kind
-        reasons: list[tuple[str, str]] = []
-        if kind.of_traces:
-            reasons += [
-                ("r.trace_id IS NULL", "'trace_not_stored'"),
-                ("r.consent_status <> 'granted'", "'consent_' || r.consent_status"),
-            ]
-        else:
-            self._judge_patterns()
-            reasons += [("p.consent", "'consent_not_granted'"), ("p.terms", "'provider_terms'")]
-        if kind.accepted_only:
-            verdict = f"(v.verdict = 'accepted' OR (v.verdict = 'duplicate' AND t.type = '{PAIR_TYPE}'))"
-            reasons += [
-                (f"NOT coalesce({verdict}, false)", "'no_longer_accepted'"),
-                ("v.revision > t.revision", "'superseded'"),
-            ]
-        if kind.of_traces:
-            reasons.append(("NOT coalesce(m.allowed, false)", "'provider_terms'"))
-        if recipe.max_simulation_share == 0:
-            reasons.append(("coalesce(t.execution_mode, r.execution_mode) = 'SIMULATION'", "'simulation'"))
-        reasons.append((f"coalesce(t.quality_score, v.quality_score) < {recipe.min_quality_score!r}", "'low_score'"))
-        cases = " ".join(f"WHEN {condition} THEN {reason}" for condition, reason in reasons)
-        patterns = "" if kind.of_traces else "LEFT JOIN pattern_gates p ON p.key = t.key"
-        filled = ", ".join(
-            f"coalesce(t.{name}, r.{name}) AS {name}"
-            for name in ("scenario", "task_id", "provider", "model", "execution_mode")
-        )
-        cluster = "coalesce(v.duplicate_of, t.cluster)" if kind.table == "traces" else "t.cluster"
-        score = "coalesce(t.quality_score, v.quality_score)"
-        self._engine.run(
-            f"""CREATE TABLE judged AS
-            SELECT t.* REPLACE ({filled}, {score} AS quality_score, {cluster} AS cluster), CASE {cases} END AS reason
-            FROM taken t LEFT JOIN runs r ON r.trace_id = t.trace_id LEFT JOIN verdicts v ON v.trace_id = t.trace_id
-            LEFT JOIN models m ON m.provider IS NOT DISTINCT FROM coalesce(t.provider, r.provider)
-                AND m.model IS NOT DISTINCT FROM coalesce(t.model, r.model) {patterns}"""
-        )
-        self._engine.run("DROP TABLE taken")
-        found = self._engine.all("SELECT reason, count(*) FROM judged WHERE reason IS NOT NULL GROUP BY ALL")
-        self._left_out |= counts(found)
+    def _kept(
+        self, stream: Iterator[pa.RecordBatch], total: int, sample: list[str], directory: Path
+    ) -> Iterator[pa.RecordBatch]:
+        """Put the rows that pass on the disk; narrow rows that say where they are."""
+        kind = self._kind
+        spool: Spool | None = None
+        for rows in in_order(self._passing(stream), kind.key):
+            if spool is None:
+                texts = sum(rows.column(name).nbytes for name in kind.schema.names)
+                bounds = bounds_of(sample, texts * total // rows.num_rows)
+                self._spool = spool = Spool(directory, kind.schema, kind.key, bounds)
+            wide = rows.select(kind.schema.names).cast(kind.schema)
+            place = spool.add(wide)
+            content, digest = kind.hashed(wide)
+            columns = {name: rows.column(f"n_{name}") for name in NARROW_ROWS.names}
+            columns |= {"key": wide.column(kind.key), "content": content, "digest": digest, "place": place}
+            if not kind.of_traces:
+                columns["trace"] = place
+            yield pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in _KEPT], schema=_KEPT)
+
+    def _passing(self, stream: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in stream:
+            reasons = batch.column("reason")
+            rows = batch.drop_columns("reason")
+            if reasons.null_count < len(reasons):
+                found = pc.value_counts(reasons.drop_null()).to_pylist()
+                self._left_out.update({pair["values"]: pair["counts"] for pair in found})
+                rows = rows.filter(reasons.is_null())
+            if rows.num_rows:
+                yield rows
 
     def _judge_patterns(self) -> None:
         """A pattern holds something of all its traces: one without consent, or under other terms, keeps it out."""
@@ -212,28 +243,28 @@ class Selection:
         )
 
     def _best_of_cluster(self) -> None:
-        best = """SELECT cluster, first(trace_id ORDER BY score DESC NULLS LAST, trace_id) AS best
-            FROM (SELECT cluster, trace_id, max(quality_score) AS score FROM kept GROUP BY ALL)
+        best = """SELECT cluster, first(trace ORDER BY score DESC NULLS LAST, trace) AS best
+            FROM (SELECT cluster, trace, max(quality_score) AS score FROM kept GROUP BY ALL)
             GROUP BY cluster HAVING count(*) > 1"""
-        self._drop("near_duplicate", f"SELECT key FROM kept JOIN ({best}) USING (cluster) WHERE trace_id <> best")
+        self._drop("near_duplicate", f"SELECT place FROM kept JOIN ({best}) USING (cluster) WHERE trace <> best")
 
     def _drop_exact_duplicates(self) -> int:
         """The same content is kept once for each type, and always of one trace: so it is in one split only."""
         return self._drop(
             "exact_duplicate",
-            f"""SELECT key FROM (
-                SELECT key, trace_id, first_value(trace_id) OVER (PARTITION BY content ORDER BY {_BEST}) AS home,
+            f"""SELECT place FROM (
+                SELECT place, trace, first_value(trace) OVER (PARTITION BY content ORDER BY {_BEST}) AS home,
                     row_number() OVER (
-                        PARTITION BY content, type, variant, trace_id ORDER BY {_BEST}) AS place
+                        PARTITION BY content, type, variant, trace ORDER BY {_BEST}) AS rank
                 FROM kept SEMI JOIN (SELECT content FROM kept GROUP BY content HAVING count(*) > 1) USING (content))
-            WHERE trace_id <> home OR place > 1""",
+            WHERE trace <> home OR rank > 1""",
         )
 
     def _cap(self, reason: str, columns: str, cap: int) -> None:
         full = f"SELECT {columns} FROM kept GROUP BY ALL HAVING count(*) > {cap}"
         same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM f.{name}" for name in columns.split(", "))
         window = f"row_number() OVER (PARTITION BY {columns} ORDER BY {_BEST})"
-        self._drop(reason, f"SELECT key FROM kept k SEMI JOIN ({full}) f ON {same} QUALIFY {window} > {cap}")
+        self._drop(reason, f"SELECT place FROM kept k SEMI JOIN ({full}) f ON {same} QUALIFY {window} > {cap}")
 
     def _limit_simulation(self) -> None:
         share = self._recipe.max_simulation_share
@@ -242,21 +273,23 @@ class Selection:
         others = self._engine.number("SELECT count(*) FROM kept WHERE execution_mode IS DISTINCT FROM 'SIMULATION'")
         most = int(others * share / (1 - share) + 1e-9)
         window = f"row_number() OVER (ORDER BY {_BEST})"
-        self._drop("simulation", f"SELECT key FROM kept WHERE execution_mode = 'SIMULATION' QUALIFY {window} > {most}")
+        self._drop(
+            "simulation", f"SELECT place FROM kept WHERE execution_mode = 'SIMULATION' QUALIFY {window} > {most}"
+        )
 
-    def _drop(self, reason: str, keys: str) -> int:
-        """Take the rows with these keys out of `kept`; how many they were."""
+    def _drop(self, reason: str, places: str) -> int:
+        """Take the rows at these places out of `kept`; how many they were."""
         before = self._engine.number("SELECT count(*) FROM kept")
-        self._engine.run(f"DELETE FROM kept WHERE key IN ({keys})")
+        self._engine.run(f"DELETE FROM kept WHERE place IN ({places})")
         gone = before - self._engine.number("SELECT count(*) FROM kept")
         if gone:
-            self._left_out[reason] = self._left_out.get(reason, 0) + gone
+            self._left_out[reason] += gone
         return gone
 
     def _figures(self, duplicates: int) -> Chosen:
         engine = self._engine
         rows, traces, newest = engine.all(
-            "SELECT count(*), count(DISTINCT trace_id), coalesce(max(epoch_us(data_time)), 0) FROM chosen"
+            "SELECT count(*), count(DISTINCT trace), coalesce(max(epoch_us(data_time)), 0) FROM chosen"
         )[0]
         per_split = dict.fromkeys(SPLITS, (0, 0))
         for split, count, groups in engine.all(
@@ -313,8 +346,3 @@ def check_purpose(purpose: str | None, known: tuple[Purpose, ...]) -> Purpose:
         if name == purpose:
             return name
     raise UsageError(f"there is no purpose {purpose!r}; from narrow to wide: {', '.join(known)}")
-
-
-def _list(names: tuple[str, ...] | list[str]) -> str:
-    """Names as an SQL list of texts."""
-    return "[" + ", ".join("'" + name.replace("'", "''") + "'" for name in names) + "]::VARCHAR[]"

@@ -30,6 +30,20 @@ def split_of(key: str, seed: int, shares: Sequence[float]) -> str:
     return next(split for split, share in reversed(list(zip(SPLITS, shares, strict=True))) if share > 0)
 
 
+def split_sql(key: str, seed: int, shares: Sequence[float]) -> str:
+    """`split_of` as an SQL expression over an expression for the key."""
+    digest = f"sha256('{seed}' || chr(31) || {key})"
+    point = f"('0x' || substr({digest}, 1, 16))::UBIGINT::DOUBLE / {_SCALE!r}"
+    total = 0.0
+    cases = []
+    for split, share in zip(SPLITS, shares, strict=True):
+        total += share
+        if share > 0:
+            cases.append((split, total))
+    whens = " ".join(f"WHEN {point} < {total!r} THEN '{split}'" for split, total in cases)
+    return f"CASE {whens} ELSE '{cases[-1][0]}' END"
+
+
 class Components:
     """Connected components over numbers from 0 to `count` - 1; 8 bytes a number. The smallest number of a component
     stands for it."""

@@ -1,7 +1,8 @@
 """Provider terms: for which purpose the output of which model may be trained on. Rules come from a file of people.
 
 Purposes are ordered, each wider than the one before. A rule allows everything up to one of them. Where several rules
-speak of a model (a reseller and a maker), the strictest holds; where none does, only the narrowest purpose is left.
+speak of a model (a reseller and a maker), the strictest holds; where none does, only the narrowest purpose is left. The
+widest is left only where it is known who served the model: a licence of weights says nothing of a host's own terms.
 """
 
 import hashlib
@@ -33,6 +34,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Patterns of model names."""
     restrictions: tuple[str, ...] = ()
     url: str | None = None
+    checked: str | None = None
+    """Day on which the source was last held against this rule."""
 
     def speaks_of(self, provider: str | None, model: str | None) -> bool:
         """Whether a pattern fits the provider's or the model's name."""
@@ -45,6 +48,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reviewed: str
     rule: tuple[Rule, ...]
     unknown: str = "no terms are known for this model: the narrowest purpose only"
+    own_hosts: tuple[str, ...] = ()
+    """Patterns of providers that are one's own machines."""
 
     @property
     def hash(self) -> str:
@@ -60,7 +65,13 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def allow(self, purpose: Purpose, provider: str | None, model: str | None) -> bool:
         """Whether output of this model may be used for the purpose."""
+        if purpose == PURPOSES[-1] and not self._knows(provider):
+            return False
         return PURPOSES.index(purpose) <= PURPOSES.index(self.governing(provider, model).allows)
+
+    def _knows(self, provider: str | None) -> bool:
+        """Whether it is known whose terms come on top of a model's licence."""
+        return _fits(provider, self.own_hosts) or any(_fits(provider, rule.providers) for rule in self.rule)
 
 
 def read_terms(path: Path = SHIPPED) -> tuple[Terms, str]:

@@ -1,22 +1,25 @@
-"""Rows per second and memory of a package build, against `pyarrow` copying the same columns, in one run.
+"""Rows per second and memory of a package build on one core, against `pyarrow` alone, in one run.
 
-Prints JSON. `rows_per_second` is the whole build to Parquet: pinning, choosing, splitting, sorting, counting for the
-quality report, writing and documents; `bare_rows_per_second` reads the same columns of the same files in the order
-they have and writes them with zstd. Both also per second of processor time, which says what one core does on a shared
-machine. `peak_mb` is what each process held at most, for a quarter of the rows and for all: memory is flat where the
-two are alike. `python -m tests.bench.packages [--rows N] [--message-bytes N] [--memory-mb N]`
+Prints JSON. `build` is the whole build of a package: pinning, choosing, splitting, putting in order, counting for the
+quality report, writing and documents. `copy` reads the same columns of the same files in the order they have and writes
+them with the build's compression. `write` only writes these columns, out of memory: `pyarrow`'s floor. Each runs in a
+process of its own, held on one core. Figures are per second of the clock, and per second of processor time, which says
+what one core does on a shared machine. `peak_mb` is what each process held at most, for a tenth of the rows and for
+all: memory is flat where the two are alike (`write` holds its rows, of course).
+`python -m tests.bench.packages [--rows N] [--message-bytes N] [--memory-mb N] [--format F]`
 """
 
 import argparse
 import hashlib
 import json
+import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +43,6 @@ PER_TASK = 3
 """Runs of one task."""
 BATCH = 20_000
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RECIPE = 'name = "bench"\nformats = ["parquet"]\n'
 TOOLS = json.dumps(
     [
         {"type": "function", "function": {"name": f"tool_{n}", "description": "Does one thing.", "parameters": {}}}
@@ -151,64 +153,87 @@ def batch(table: str, made: dict[str, list[object]], count: int) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def built(root: Path, memory_mb: int) -> int:
+def built(root: Path, memory_mb: int, format_: str) -> int:
     """Build; rows."""
     settings = settings_at(root)
     terms, text = read_terms()
-    plan = Plan(parse_recipe(RECIPE, "bench"), terms, text, "internal-research", memory_mb=memory_mb)
+    recipe = parse_recipe(f'name = "bench"\nformats = ["{format_}"]\n', "bench")
+    plan = Plan(recipe, terms, text, "internal-research", memory_mb=memory_mb)
     return build(settings, open_place(settings), plan).manifest.rows
 
 
-def copied(root: Path, _: int) -> int:
-    """Read the same columns, and write them; rows."""
-    dataset = DeltaTable(f"{root}/examples").to_pyarrow_dataset()
-    scanner = dataset.scanner(
-        columns=EXAMPLE_ROWS.names, batch_size=2048, batch_readahead=1, fragment_readahead=1, use_threads=False
+def stored(root: Path) -> pa.RecordBatchReader:
+    """The columns of package rows, out of the table."""
+    names = [name for name in EXAMPLE_ROWS.names if name in TABLES["examples"].schema.names]
+    scanner = (
+        DeltaTable(f"{root}/examples")
+        .to_pyarrow_dataset()
+        .scanner(columns=names, batch_size=2048, batch_readahead=1, fragment_readahead=1, use_threads=False)
     )
+    return scanner.to_reader()
+
+
+def written(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write batches to Parquet; rows."""
     rows = 0
-    with pq.ParquetWriter(root / "bare.parquet", scanner.projected_schema, compression="zstd") as writer:
-        for found in scanner.to_batches():
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for found in batches:
             writer.write_batch(found, row_group_size=32_768)
             rows += found.num_rows
     return rows
 
 
-def child(what: str, root: Path, memory_mb: int) -> None:
-    """One way, in a process of its own."""
+def timed(what: str, root: Path, memory_mb: int, format_: str) -> dict[str, float]:
+    """One way, on one core; figures of this process."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    pa.set_cpu_count(1)
+    held: list[pa.RecordBatch] = []
+    if what == "write":
+        held = stored(root).read_all().combine_chunks().to_batches(max_chunksize=8192)
     began, processor = time.perf_counter(), time.process_time()
-    rows = {"build": built, "copy": copied}[what](root, memory_mb)
+    if what == "build":
+        rows = built(root, memory_mb, format_)
+    else:
+        reader = stored(root)
+        rows = written(root / f"{what}.parquet", reader.schema, held or reader)
     seconds, processor_seconds = time.perf_counter() - began, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"rows": rows, "seconds": seconds, "processor_seconds": processor_seconds, "peak_mb": peak}))
+    return {"rows": rows, "seconds": seconds, "processor_seconds": processor_seconds, "peak_mb": peak}
 
 
-def measured(what: str, root: Path, memory_mb: int) -> dict[str, float]:
+def measured(what: str, root: Path, memory_mb: int, format_: str) -> dict[str, float]:
     """Figures of a child process."""
-    command = [sys.executable, "-m", "tests.bench.packages", "--child", what, str(root), "--memory-mb", str(memory_mb)]
+    options = ["--memory-mb", str(memory_mb), "--format", format_]
+    command = [sys.executable, "-m", "tests.bench.packages", "--child", what, str(root), *options]
     found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found
 
 
-def measure(rows: int, message_bytes: int, memory_mb: int) -> dict[str, object]:
-    """Both ways, for a quarter of the rows and for all."""
+def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict[str, object]:
+    """All ways, for a tenth of the rows and for all."""
     with tempfile.TemporaryDirectory() as place:
         results = {}
-        for name, count in (("quarter", rows // 4), ("all", rows)):
+        for name, count in (("tenth", rows // 10), ("all", rows)):
             root = Path(place) / name
             fill(settings_at(root), count, message_bytes)
-            results[name] = {what: measured(what, root, memory_mb) for what in ("copy", "build")}
-    bare, ours = results["all"]["copy"], results["all"]["build"]
-    if bare["rows"] != rows or ours["rows"] != rows:
-        raise SystemExit(f"{rows} rows were made, {bare['rows']} copied and {ours['rows']} built")
+            results[name] = {what: measured(what, root, memory_mb, format_) for what in ("copy", "build", "write")}
+    found = results["all"]
+    if any(figures["rows"] != rows for figures in found.values()):
+        raise SystemExit(f"{rows} rows were made, and {[figures['rows'] for figures in found.values()]} came out")
+    ours = found["build"]
     return {
-        "rows": ours["rows"],
-        "ratio": round(bare["seconds"] / ours["seconds"], 3),
-        "processor_ratio": round(bare["processor_seconds"] / ours["processor_seconds"], 3),
-        "rows_per_second": round(ours["rows"] / ours["seconds"]),
-        "rows_per_processor_second": round(ours["rows"] / ours["processor_seconds"]),
-        "bare_rows_per_second": round(bare["rows"] / bare["seconds"]),
-        "bare_rows_per_processor_second": round(bare["rows"] / bare["processor_seconds"]),
-        "peak_mb": {name: {what: found["peak_mb"] for what, found in both.items()} for name, both in results.items()},
+        "rows": rows,
+        "format": format_,
+        "rows_per_second": {what: round(rows / figures["seconds"]) for what, figures in found.items()},
+        "rows_per_processor_second": {
+            what: round(rows / figures["processor_seconds"]) for what, figures in found.items()
+        },
+        "processor_ratio": {
+            what: round(found[what]["processor_seconds"] / ours["processor_seconds"], 3) for what in ("copy", "write")
+        },
+        "peak_mb": {
+            name: {what: figures["peak_mb"] for what, figures in each.items()} for name, each in results.items()
+        },
         "message_bytes": message_bytes,
         "memory_mb": memory_mb,
     }
@@ -220,12 +245,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--message-bytes", type=int, default=1000)
     parser.add_argument("--memory-mb", type=int, default=512)
+    parser.add_argument("--format", default="parquet")
     parser.add_argument("--child", nargs=2, metavar=("WHAT", "ROOT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        child(arguments.child[0], Path(arguments.child[1]), arguments.memory_mb)
+        what, root = arguments.child
+        print(json.dumps(timed(what, Path(root), arguments.memory_mb, arguments.format)))
     else:
-        print(json.dumps(measure(arguments.rows, arguments.message_bytes, arguments.memory_mb)))
+        print(json.dumps(measure(arguments.rows, arguments.message_bytes, arguments.memory_mb, arguments.format)))
 
 
 if __name__ == "__main__":

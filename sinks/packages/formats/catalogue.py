@@ -19,9 +19,10 @@ from sinks.packages.formats.shapes.openai import OPENAI
 from sinks.packages.formats.shapes.training_example import TRAINING_EXAMPLE
 from sinks.packages.formats.shapes.trl import TRL
 from sinks.packages.formats.shapes.trl_preference import TRL_PREFERENCE
+from sinks.packages.formats.shapes.trl_reward import TRL_REWARD
 
 CONTAINERS: tuple[Container, ...] = (PARQUET, JSONL, CSV, TFRECORD, HUGGINGFACE)
-SHAPES: tuple[Shape, ...] = (TRAINING_EXAMPLE, CONVERSATION_EXAMPLE, TRL, TRL_PREFERENCE, KTO, ATIF)
+SHAPES: tuple[Shape, ...] = (TRAINING_EXAMPLE, CONVERSATION_EXAMPLE, TRL, TRL_PREFERENCE, TRL_REWARD, KTO, ATIF)
 """Shapes that every container holds."""
 JSON_LINES_ONLY: tuple[Shape, ...] = (OPENAI, AXOLOTL, LLAMAFACTORY)
 """Shapes of readers that take JSON Lines."""

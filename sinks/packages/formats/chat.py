@@ -73,3 +73,18 @@ def prompt_and_sides(
         raise Unfit("no_prompt" if count < 1 else "nothing_after_the_prompt")
     rejected = None if example.rejected is None else read_messages(example.rejected)
     return messages[:count], messages[count:], rejected
+
+
+def pair(
+    example: ExampleRow,
+) -> tuple[tuple[ChatMessage, ...], tuple[ChatMessage, ...], tuple[ChatMessage, ...]]:
+    """The prompt, what should follow it, and what should not.
+
+    Raises Unfit where nothing is known that should not follow, or a side does not end with the assistant.
+    """
+    if example.rejected is None:
+        raise Unfit("no_rejected_answer")
+    prompt, chosen, rejected = prompt_and_sides(example)
+    if not rejected or rejected[-1].role != "assistant":
+        raise Unfit("rejected_does_not_end_with_the_assistant")
+    return prompt, chosen, rejected

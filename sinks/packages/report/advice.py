@@ -59,7 +59,8 @@ def limits(facts: PackageFacts) -> list[str]:
         found.append(f"Of {percent(unknown)} of the rows nobody knows how the step ended.")
     if facts.simulation_share:
         found.append(
-            f"{percent(facts.simulation_share)} of the rows come from SIMULATION runs: the tools' answers are made up."
+            f"{percent(facts.simulation_share)} of the rows come from SIMULATION runs: users, tools or both were "
+            "played by a program or a model."
         )
     validated = share(facts.human_validated.of("true"), facts.human_validated.named)
     if facts.human_validated.named:

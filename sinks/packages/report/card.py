@@ -29,6 +29,7 @@ _SHOWN = 15
 def card(facts: PackageFacts) -> bytes:
     """The card."""
     columns = ((code(column.name), code(column.type), column.doc, column.unit or "") for column in facts.columns)
+    bases = facts.consent_bases
     return markdown_page(
         "card.md.j2",
         facts=facts,
@@ -43,7 +44,9 @@ def card(facts: PackageFacts) -> bytes:
         scenarios=top(facts.scenarios, "Scenario", facts.rows),
         models=top(facts.models, "Model", facts.rows),
         redactions=top(facts.redactions, "Kind", facts.redactions.named, "Replacements "),
-        consent=top(facts.consent_bases, "Basis of consent", facts.rows),
+        consent=top(
+            bases, "Basis of consent", bases.named + bases.missing, "Rows " if facts.traces is None else "Runs "
+        ),
         limits=bullets([*limits(facts), *biases(facts)]),
         terms=terms_table(facts),
         examples=examples(facts),

@@ -114,7 +114,8 @@ def croissant(facts: PackageFacts) -> bytes:
 def _responsible(facts: PackageFacts) -> dict[str, object]:
     """Fields of the responsible-AI vocabulary."""
     redacted = ", ".join(f"{visible(count.name)} ({count.count})" for count in facts.redactions.counts)
-    bases = ", ".join(f"{visible(count.name)} ({count.count} rows)" for count in facts.consent_bases.counts)
+    counted = "rows" if facts.traces is None else "runs"
+    bases = ", ".join(f"{visible(count.name)} ({count.count} {counted})" for count in facts.consent_bases.counts)
     terms = [f"{visible(term.provider)}, {visible(term.model)}: {visible(term.summary)}" for term in facts.terms]
     recipe = f"recipe {visible(facts.recipe.name)} (sha256 {facts.recipe.hash})"
     sources = ", ".join(f"{source.table} version {source.version}" for source in facts.tables)

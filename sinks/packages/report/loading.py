@@ -15,17 +15,23 @@ _FIRST = {"huggingface": 0, "parquet": 1}
 _READERS = {"huggingface": "parquet", "parquet": "parquet", "jsonl": "json", "csv": "csv"}
 """Containers that `datasets.load_dataset` reads, and the name of its reader."""
 _WORDS: Mapping[str | None, str] = {
-    None: "the columns below, as they are",
+    None: "the columns of the package, as they are",
     "training_example": "fine-tuning: context and expected output",
     "conversation_example": "conversations with their metadata",
     "trl": "TRL: messages and tools, arguments as objects",
-    "trl-preference": "TRL, preferences: prompt, chosen, rejected; where both sides begin with the assistant",
+    "trl-preference": "TRL, preferences: prompt, chosen, rejected; where the prompt holds more than the system's words",
+    "trl-reward": "TRL, reward models: chosen and rejected as whole chats",
     "kto": "TRL, KTO: prompt, completion, label",
     "openai": "OpenAI's shape: arguments as JSON strings",
     "axolotl": "Axolotl: chat template with tools",
     "llamafactory": "LLaMA-Factory: ShareGPT",
     "atif": "ATIF: trajectories",
 }
+
+
+def described(name: str) -> str:
+    """What the rows of a format are, in words."""
+    return _WORDS.get(name.partition("/")[2] or None, "")
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -63,7 +69,7 @@ class Format(msgspec.Struct, frozen=True):
     @property
     def description(self) -> str:
         """What it is for."""
-        return _WORDS.get(self.shape, "")
+        return described(self.name)
 
     def columns(self, facts: PackageFacts) -> tuple[Column, ...]:
         """Its columns, or top-level keys."""

@@ -6,6 +6,7 @@ import msgspec
 from markupsafe import Markup
 
 from sinks.packages.facts import Count, Cross, Distribution, PackageFacts, Tally
+from sinks.packages.reasons import LEFT_OUT
 from sinks.packages.report.advice import biases, limits, success_share
 from sinks.packages.report.figures import number, percent, share
 from sinks.packages.report.loading import formats
@@ -233,19 +234,24 @@ def _stacks(title: str, what: str, cross: Cross, last: Sequence[str], named: str
 def _acceptance(facts: PackageFacts) -> list[_Bars]:
     verdicts, reasons = facts.acceptance.verdicts, facts.acceptance.reasons
     out = "Rows of the snapshot that fit the recipe's filter and are not in the package."
+    counts = tuple(Count(name=LEFT_OUT.get(one.name, one.name), count=one.count) for one in facts.left_out.counts)
+    told = msgspec.structs.replace(facts.left_out, counts=counts)
     several = "A run may have several reasons; shares are of all runs."
     return [
         _bars("Verdicts on the snapshot's runs", "Verdict", verdicts, verdicts.named, "Runs"),
         _bars("Reasons", "Reason", reasons, verdicts.named, "Runs", several),
-        _bars("Left out", "Reason", facts.left_out, facts.rows + facts.left_out.named, "Rows", out),
+        _bars("Left out", "Rows", told, facts.rows + told.named, "Rows", out),
     ]
 
 
 def _privacy(facts: PackageFacts) -> list[_Bars]:
+    bases = facts.consent_bases
     kinds = "What was replaced in the runs behind the rows. Counts only: values were never kept."
     return [
         _bars("Replaced before storage", "Kind", facts.redactions, facts.redactions.named, "Times", kinds),
-        _bars("Basis of consent", "Basis", facts.consent_bases, facts.rows),
+        _bars(
+            "Basis of consent", "Basis", bases, bases.named + bases.missing, "Rows" if facts.traces is None else "Runs"
+        ),
     ]
 
 

@@ -31,8 +31,13 @@ class Names:
 
     def add(self, column: pa.Array) -> None:
         """Count the values of a string or bool column; null and the empty string are missing."""
-        for pair in pc.value_counts(column).to_pylist():
-            self.add_name(_text(pair["values"]), pair["counts"])
+        values, numbers = _counted(column)
+        known = self._counts
+        for name, count in zip(values, numbers, strict=True):
+            if name in known:
+                known[name] += count
+            else:
+                self.add_name(name, count)
 
     def add_name(self, name: str | None, count: int) -> None:
         """Count one name."""
@@ -248,10 +253,10 @@ def cut(name: str) -> str:
     return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 1] + "…"
 
 
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
+def _counted(column: pa.Array) -> tuple[list[str | None], list[int]]:
+    """Values of a column as names, in the order in which they come first, and how often each is there."""
+    values, numbers = pc.value_counts(column).flatten()
+    return values.cast(pa.large_string()).to_pylist(), numbers.to_pylist()
 
 
 def _float_keys(column: pa.Array) -> pa.Array:
@@ -260,8 +265,9 @@ def _float_keys(column: pa.Array) -> pa.Array:
 
 
 def _merge(into: dict[int, int], keys: pa.Array) -> None:
-    for pair in pc.value_counts(keys).to_pylist():
-        into[pair["values"]] = into.get(pair["values"], 0) + pair["counts"]
+    values, numbers = (found.to_pylist() for found in pc.value_counts(keys).flatten())
+    for value, count in zip(values, numbers, strict=True):
+        into[value] = into.get(value, 0) + count
 
 
 def _quantile(levels: Mapping[float, int], percent: int, count: int) -> float:

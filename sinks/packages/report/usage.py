@@ -63,8 +63,9 @@ def _preferences(facts: PackageFacts) -> list[object]:
             Safe(
                 f"Preference training (DPO, KTO and the like) on single turns, {number(turns)} rows (`prompt_messages` "
                 "is null): the prompt is all of `messages` but the last, which is to be preferred to `rejected`. "
-                "It is the turn where a good and a failed run part, or what a person corrected. How a run ended is "
-                "known of the whole run: the turn need not be what decided it."
+                "It is the turn where a good and a failed run part by what they call, or their whole answer, or what a "
+                "person corrected; `parts_in` in `context` says which (tool_calls or words). How a run ended is known "
+                "of the whole run: the turn need not be what decided it."
             )
         )
     if runs:
@@ -83,12 +84,12 @@ def _preferences(facts: PackageFacts) -> list[object]:
                 "count."
             ),
             Safe(
-                "Most trainers want a prompt that ends with the user (or a tool) and sides that begin with the "
-                "assistant. The format `trl-preference` holds such rows only; whole runs that part where the user said "
-                "something else are not in it. Train on those with the columns and your own chat template, or unpaired "
-                "with `kto`, where the first words of each side's user belong to the prompt of that side (a good run "
-                "stands there once for each of its pairs). No goal is made up for a prompt. A recipe with `pairs` of "
-                "turns alone leaves whole runs out."
+                "Where users said something else the sides of a whole run begin with the user. TRL takes them in "
+                "`trl-preference` (its completion begins where both sides diverge), and unpaired in `kto`, where the "
+                "first words of each side's user belong to the prompt of that side (a good run stands there once for "
+                "each of its pairs). Runs that share the system's words alone have no prompt that TRL renders: they "
+                "stand in `trl-reward`, as whole chats, and in `kto`. No goal is made up for a prompt. A recipe with "
+                "`pairs` of turns alone leaves whole runs out."
             ),
         ]
     return points
@@ -110,9 +111,10 @@ def _simulation(facts: PackageFacts) -> str:
     if not part:
         return "No row comes from a SIMULATION run."
     return (
-        f"{percent(part)} of the rows come from SIMULATION runs: a model, not a system, answered the tools. They teach "
-        "when to call a tool and how; what comes back may be unlike anything real. Leave them out for what depends on "
-        "real answers (error handling, recovery, cost and latency), and never evaluate on them alone."
+        f"{percent(part)} of the rows come from SIMULATION runs: users, tools or both were played by a program or a "
+        "model. They teach when to call a tool and how; what people said and what came back may be unlike anything "
+        "real. Leave them out for what depends on real answers (error handling, recovery, cost and latency), and "
+        "never evaluate on them alone."
     )
 
 

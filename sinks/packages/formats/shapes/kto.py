@@ -3,7 +3,8 @@
 Source: TRL documentation, "Dataset formats and types", "Unpaired preference". A pair gives a row for each side.
 Without one the label is what came of the step: an example whose outcome nobody knows says nothing about preference.
 A completion begins with the assistant: what a user or a tool said first on one side of a run pair belongs to the prompt
-of that side. The two rows of a pair need no common prompt.
+of that side. The two rows of a pair need no common prompt. Chats in which nobody asked anything before the agent spoke
+are left out: their prompt would end with the system.
 """
 
 import pyarrow as pa

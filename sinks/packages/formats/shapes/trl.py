@@ -64,7 +64,11 @@ def _call(call_id: str | None, name: str, arguments: str) -> _IdentifiedCall | _
 
 
 def check_prompt(prompt: tuple[ChatMessage, ...]) -> None:
-    """Raises Unfit for a prompt that ends with the system: TRL refuses it, and the whole data set with it."""
+    """Raises Unfit for a prompt that ends with the system.
+
+    `apply_chat_template` of TRL's data utilities refuses it ("Invalid role in the last message"), and the whole data
+    set with it; 1.16 renders in the preference trainers themselves and does not ask, but chat templates may.
+    """
     if not prompt or prompt[-1].role == "system":
         raise Unfit("prompt_ends_with_the_system" if prompt else "no_prompt")
 

@@ -29,6 +29,18 @@ def test_each_kind_is_found_in_the_middle_of_text(kind: str) -> None:
     assert {row for row, _ in scan(column)} == {2}
 
 
+@pytest.mark.parametrize("kind", SECRETS)
+def test_escapes_of_json_text_hide_nothing(kind: str) -> None:
+    for before in (r"\n", r"\\n", r"\t", r"\u2028"):
+        text = f"see{before}{SECRETS[kind]}{before}"
+        assert kind in set(kinds_in(text)), before
+        assert list(scan(pa.array([text]))), before
+    first, rest = SECRETS[kind][0], SECRETS[kind][1:]
+    escaped = f"see \\u{ord(first):04x}{rest}, please"
+    assert kind in set(kinds_in(escaped))
+    assert list(scan(pa.array([escaped])))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -39,6 +51,8 @@ def test_each_kind_is_found_in_the_middle_of_text(kind: str) -> None:
         "2024-01-15T10:00:00.123456Z 1700000000123456",
         "skip-this-and-that-and-more-of-the-same-kind",
         "@decorator\ndef f(self): return a@b",
+        r"import pytest\n\n@pytest.fixture\ndef f(): ...\n22-@pytest.mark.skip\n",
+        r"{\"code\": \"x\\n@pytest.fixture\"}",
     ],
 )
 def test_what_only_looks_alike_is_passed_over(text: str) -> None:

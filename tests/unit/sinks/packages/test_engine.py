@@ -22,7 +22,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_no_two_contents_have_one_hash(engine: Engine) -> None:
-    """The database's own hash of a text tells 200,000 of them apart only nearly; a lost row is never told."""
+    """The database's own hash tells 200,000 texts apart only nearly; a row that is lost so is never missed."""
     texts = f"SELECT 'a long enough text with the number ' || n AS messages FROM range({200_000}) r(n)"
     content = KINDS["examples"].narrow["content"]
     assert engine.number(f"SELECT count(DISTINCT {content}) FROM ({texts})") == 200_000
@@ -57,6 +57,35 @@ def test_every_column_of_a_row_is_in_its_digest(engine: Engine) -> None:
 def test_sql_reaches_nothing_outside(engine: Engine, sql: str) -> None:
     with pytest.raises(TdcError):
         engine.run(sql)
+
+
+def test_a_failure_of_what_is_loaded_comes_out_as_it_was(engine: Engine) -> None:
+    schema = pa.schema([("key", pa.string())])
+
+    def broken(error: Exception) -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"key": ["a"]})
+        raise error
+
+    with pytest.raises(PackageError, match="the pinned tables are gone"):
+        engine.load("one", schema, broken(PackageError("the pinned tables are gone")), beside=True)
+    with pytest.raises(PackageError, match="no space is left"):
+        engine.load("one", schema, broken(OSError(28, "full")))
+    with pytest.raises(PackageError, match="cleaned up meanwhile"):
+        engine.load("one", schema, broken(FileNotFoundError(2, "No such file or directory")))
+
+
+def test_a_digest_in_sql_is_that_of_the_rows(engine: Engine) -> None:
+    """A build hashes batches, a check asks the database."""
+    for kind in KINDS.values():
+        schema = kind.schema
+        rows = pa.RecordBatch.from_pylist(
+            [{}, {field.name: "x" for field in schema if pa.types.is_string(field.type)} | {"quality_score": 0.1}],
+            schema,
+        )
+        engine.load("two", schema, [rows])
+        content, digest = kind.hashed(rows)
+        found = engine.all(f"SELECT {kind.narrow['content']}, {kind.digest} FROM two")
+        assert sorted(found, key=str) == sorted(zip(content.to_pylist(), digest.to_pylist(), strict=True), key=str)
 
 
 def test_failures_are_told_in_words() -> None:

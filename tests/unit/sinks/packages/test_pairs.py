@@ -79,6 +79,19 @@ def test_two_chats_part_where_the_agent_first_does_something_else() -> None:
     assert made([*PROMPT, says("A")], [*PROMPT, says("B")]) == ("turn", 2)
 
 
+def test_turns_that_differ_in_words_alone_are_no_choice_unless_they_are_the_last_of_both() -> None:
+    result, end = Message(role="tool", content="r"), says("Done.")
+    for calls in ((), ("{}",)):
+        good, failed = [*PROMPT, says("A", *calls), result, end], [*PROMPT, says("B", *calls), result, end]
+        assert made(good, failed) == ("run", 2)
+        assert made(good, failed, ("turn",)) is None
+        assert made(good, failed[:3]) == ("run", 2), "the failed run ends there, the good one goes on"
+        assert made(good[:3], failed[:3]) == ("turn", 2), "the words are all they said"
+    other = [*PROMPT, says("A", '{"other": 1}'), result, end]
+    assert made([*PROMPT, says("A", "{}"), result, end], other) == ("turn", 2)
+    assert made([*PROMPT, says("A"), CANCEL, end], other) == ("turn", 2), "one calls and the other does not"
+
+
 def test_ids_of_calls_make_no_difference_but_arguments_do() -> None:
     one, other = (Message(role="assistant", tool_calls=(call("f", "{}"),)), Message(role="assistant", tool_calls=()))
     again = Message(role="assistant", tool_calls=(ToolCall(call_id="x", name="f", arguments_json="{}"),))
@@ -160,6 +173,10 @@ def test_the_order_of_runs_never_changes_their_pairs_and_sides_end_with_the_agen
     assert pairs_of(shuffled, PAIR_KINDS, 9) == found
     for pair in found:
         assert pair.chosen.chat[: pair.shared] == pair.rejected.chat[: pair.shared]
+        if pair.kind == "turn" and pair.same_calls:
+            last = [max(n for n, said in enumerate(run.chat) if said.role == "assistant")
+                    for run in (pair.chosen, pair.rejected)]  # fmt: skip
+            assert last == [pair.shared, pair.shared]
         sides = pair.side(pair.chosen), pair.side(pair.rejected)
         assert sides[0][0] != sides[1][0]
         assert {side[-1].role for side in sides} == {"assistant"}
@@ -181,7 +198,8 @@ def test_a_good_and_a_failed_run_of_one_task_make_a_pair(settings: Settings) -> 
     assert rejected["content"] == "Whatever."
     assert row["prompt_messages"] is None
     assert json.loads(row["context"]) == {
-        "scenario": "support", "pair": "turn", "chosen_trace": "good", "rejected_trace": "bad", "shared_messages": 2,
+        "scenario": "support", "pair": "turn", "parts_in": "tool_calls", "chosen_trace": "good",
+        "rejected_trace": "bad", "shared_messages": 2,
     }  # fmt: skip
     assert (row["trace_id"], row["quality_score"], row["source_offsets"]) == (
         "good",
@@ -210,7 +228,7 @@ def test_runs_that_part_at_the_user_are_kept_as_a_pair_of_runs(settings: Setting
         ("user", "Cancel it."), ("assistant", "No."),
     ]  # fmt: skip
     assert {(entry.format, entry.reason) for entry in done.manifest.skipped} == {
-        ("jsonl/trl-preference", "a_side_does_not_begin_with_the_assistant")
+        ("jsonl/trl-preference", "prompt_ends_with_the_system")
     }
     assert {file.format: file.rows for file in done.manifest.files} == {"parquet": 1, "jsonl/kto": 2}
     root = Path(open_place(settings).uri) / "pairs" / "1.0.0"

@@ -1,8 +1,11 @@
+import re
+
+import msgspec
 import pytest
 
 from schemas.errors import UsageError
 from sinks.packages.formats import FORMATS
-from sinks.packages.recipe import Recipe, load_recipe, parse_recipe, shipped_names
+from sinks.packages.recipe import SHIPPED, Recipe, load_recipe, parse_recipe, shipped_names
 
 STANDARD = {
     "decision_making", "tool_selection", "error_handling", "workflow_optimization", "multi_agent_coordination",
@@ -33,6 +36,70 @@ def test_errors_name_the_line_and_the_key_and_what_is_allowed() -> None:
     assert "line 2, kind: 'rows' is not allowed; must be \"examples\"" in words
     assert "line 5, balance.per_task: 0 is not allowed; must be a whole number at least 1" in words
     assert "line 6, balance.per_day: unknown key" in words
+
+
+WRONG = {
+    "name": '"Has Spaces"',
+    "kind": '"rows"',
+    "title": "3",
+    "description": "true",
+    "license": "[]",
+    "types": '"conversation"',
+    "packages": "[1]",
+    "filter": '"no_such_column = 1"',
+    "domain_rules": "1",
+    "domains": '["legal"]',
+    "min_quality_score": "1.5",
+    "best_of_cluster": '"yes"',
+    "max_simulation_share": "-0.1",
+    "pairs": '["step"]',
+    "pairs_per_task": "0",
+    "formats": '["parquet/xml"]',
+    "shard_mb": "0",
+    "balance.per_scenario": "0",
+    "balance.per_task": "1.5",
+    "balance.per_cluster": '"few"',
+    "balance.per_model": "-1",
+    "splits.train": "1.1",
+    "splits.validation": '"some"',
+    "splits.test": "-1",
+    "splits.seed": "0.5",
+}
+"""A value for each key that it may not have."""
+
+
+def _keys(struct: type[msgspec.Struct], before: str = "") -> set[str]:
+    found: set[str] = set()
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found |= _keys(field.type, f"{field.encode_name}.")
+        else:
+            found.add(before + field.encode_name)
+    return found
+
+
+@pytest.mark.parametrize("key", sorted(WRONG))
+def test_a_wrong_value_of_any_key_is_told_with_its_line_and_name(key: str) -> None:
+    section, _, name = key.rpartition(".")
+    lines = ["# a comment", *([] if key == "name" else ['name = "x"']), *([f"[{section}]"] if section else [])]
+    text = "\n".join([*lines, "", f"{name} = {WRONG[key]}"])
+    assert f"line {len(lines) + 2}, {key}: " in refused(text)
+
+
+def test_no_key_is_without_a_test_and_the_first_recipe_explains_each() -> None:
+    assert set(WRONG) == _keys(Recipe)
+    told = "".join(
+        (SHIPPED / f"{name}.toml").read_text() for name in ("decision_making", "domain_specific", "preference_pairs")
+    )
+    for key in _keys(Recipe):
+        assert re.search(rf"^(# )?{key.rpartition('.')[2]} = ", told, re.MULTILINE), key
+
+
+def test_all_problems_of_a_recipe_are_told_at_once() -> None:
+    words = refused('name = "x"\ncolour = "red"\nshard_mb = 0\n[splits]\nseed = "a"\n')
+    assert [line.split(":")[0].strip() for line in words.splitlines()[1:]] == [
+        "line 2, colour", "line 3, shard_mb", "line 5, splits.seed",
+    ]  # fmt: skip
 
 
 def test_a_missing_name_and_broken_toml_are_told() -> None:

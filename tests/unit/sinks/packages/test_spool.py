@@ -1,3 +1,5 @@
+"""Rows on the disk: out in order, whatever way they came in."""
+
 from pathlib import Path
 
 import pyarrow as pa
@@ -6,28 +8,62 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks.packages import spool
-from sinks.packages.spool import in_order
+from sinks.packages.spool import Spool, bounds_of
 
-SCHEMA = pa.schema([("key", pa.string()), ("text", pa.string()), ("range", pa.int32())])
+SCHEMA = pa.schema([("key", pa.string()), ("text", pa.string())])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-@given(keys=st.sets(st.text(min_size=1, max_size=5), max_size=60), per_range=st.integers(1, 20), cut=st.integers(1, 25))
+def batch(keys: list[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"key": keys, "text": [key * 3 for key in keys]}, SCHEMA)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    keys=st.lists(st.text(min_size=1, max_size=5), max_size=60, unique=True),
+    bounds=st.sets(st.text(max_size=3), max_size=6),
+    cut=st.integers(1, 25),
+    fetched=st.integers(1, 25),
+)
 def test_rows_come_out_in_order_whatever_the_batches_and_ranges(
-    tmp_path: Path, keys: set[str], per_range: int, cut: int
+    tmp_path: Path, keys: list[str], bounds: set[str], cut: int, fetched: int
 ) -> None:
-    ordered = sorted(keys, key=lambda key: key.encode())
-    rows = [{"key": key, "text": key * 3, "range": place // per_range} for place, key in enumerate(ordered)]
-    shuffled = sorted(rows, key=lambda row: hash(row["key"]))
-    batches = [pa.RecordBatch.from_pylist(shuffled[at : at + cut], SCHEMA) for at in range(0, len(rows), cut)]
-    found = [row for batch in in_order(batches, "key", "range", tmp_path) for row in batch.to_pylist()]
-    assert found == [{"key": row["key"], "text": row["text"]} for row in rows]
-    assert list(tmp_path.iterdir()) == []
+    def octets(text: str) -> bytes:
+        return text.encode()
+
+    made = Spool(tmp_path, SCHEMA, "key", sorted(bounds, key=octets))
+    places: dict[str, int] = {}
+    for start in range(0, len(keys), cut):
+        some = sorted(keys[start : start + cut], key=octets)
+        places |= zip(some, made.add(batch(some)).to_pylist(), strict=True)
+    ordered = sorted(keys, key=octets)
+    assert sorted(places.values()) == [places[key] for key in sorted(keys, key=lambda key: places[key])]
+    assert len(set(places.values())) == len(keys)
+    wanted = [key for number, key in enumerate(ordered) if number % 3]  # not all that lie there are asked for
+    groups = ["odd" if len(key) % 2 else "even" for key in wanted]
+    found: dict[str, list[str]] = {"odd": [], "even": []}
+    for start in range(0, len(wanted), fetched):
+        asked = pa.array([places[key] for key in wanted[start : start + fetched]], pa.int64())
+        for name, rows in made.rows(asked, pa.array(groups[start : start + fetched])):
+            found[name] += rows.column("key").to_pylist()
+            assert rows.column("text").to_pylist() == [key * 3 for key in rows.column("key").to_pylist()]
+    assert found == {name: [k for k, g in zip(wanted, groups, strict=True) if g == name] for name in found}
 
 
-def test_many_batches_are_spread_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "_HELD_BYTES", 1000)
-    rows = [{"key": f"{number:05d}", "text": "x" * 50, "range": number // 100} for number in range(1000)]
-    batches = [pa.RecordBatch.from_pylist(rows[start::7], SCHEMA) for start in range(7)]
-    found = [key for batch in in_order(batches, "key", "range", tmp_path) for key in batch.column("key").to_pylist()]
-    assert found == [f"{number:05d}" for number in range(1000)]
+def test_only_the_range_that_is_read_lies_on_the_disk_in_the_end(tmp_path: Path) -> None:
+    keys = [f"{number:03d}" for number in range(100)]
+    made = Spool(tmp_path, SCHEMA, "key", ["025", "050", "075"])
+    places = made.add(batch(keys))
+    assert len(list(tmp_path.iterdir())) == 4
+    assert sum(rows.num_rows for _, rows in made.rows(places, pa.array(["train"] * 100))) == 100
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_ranges_are_as_many_as_their_size_asks_for_and_no_more_than_may_be_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sample = [f"{number:05d}" for number in range(1000)]
+    assert bounds_of(sample, 0) == []
+    assert bounds_of([], 10 * spool.RANGE_BYTES) == []
+    assert bounds_of(sample, 4 * spool.RANGE_BYTES) == ["00250", "00500", "00750"]
+    assert len(bounds_of(sample, 10_000 * spool.RANGE_BYTES)) == spool.MAX_RANGES - 1
+    assert bounds_of(["a"] * 5, 4 * spool.RANGE_BYTES) == ["a"]

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from schemas.errors import UsageError
@@ -13,13 +15,39 @@ def test_the_widest_purpose_is_what_each_provider_leaves_open() -> None:
         ("google", "gemini-2.5-pro", "internal-fine-tuning"),
         ("bedrock", "us.anthropic.claude-3", "internal-fine-tuning"),
         ("meta", "llama-3.3-70b", "commercial-model"),
-        ("together", "deepseek-ai/DeepSeek-V3", "competing-model"),
+        ("meta", "Meta-Llama-3-70B-Instruct", "internal-research"),
+        ("openai", "ft:gpt-4.1-2025-04-14:org:name:id", "internal-fine-tuning"),
+        ("together", "deepseek-ai/DeepSeek-V3", "internal-fine-tuning"),
+        ("vllm", "google/gemma-3-27b-it", "commercial-model"),
+        ("vllm", "google/gemma-4-27b-it", "competing-model"),
+        ("ollama", "qwen3:32b", "competing-model"),
+        ("ollama", "never-heard-of", "internal-research"),
         ("nobody", "never-heard-of", "internal-research"),
         (None, None, "internal-research"),
     ):
         allowed = [purpose for purpose in PURPOSES if terms.allow(purpose, provider, model)]
         assert allowed[-1] == widest, (provider, model)
         assert allowed == list(PURPOSES[: len(allowed)])
+
+
+@pytest.mark.parametrize("provider", [None, "together", "some-new-host"])
+def test_a_host_that_nobody_knows_leaves_no_competing_model_whatever_the_licence_of_the_weights(
+    provider: str | None,
+) -> None:
+    terms, _ = read_terms()
+    assert terms.governing(provider, "qwen3-8b").allows == "competing-model"
+    assert terms.allow("commercial-model", provider, "qwen3-8b")
+    assert not terms.allow("competing-model", provider, "qwen3-8b")
+    assert not terms.allow("competing-model", "vllm", "qwen2-7b"), "nor does a known host with a model nobody knows"
+
+
+def test_every_shipped_rule_names_its_source_and_the_day_it_was_checked() -> None:
+    terms, _ = read_terms()
+    for rule in terms.rule:
+        assert rule.url is not None, rule.provider
+        assert rule.url.startswith("https://"), rule.provider
+        assert rule.checked is not None, rule.provider
+        assert date.fromisoformat(rule.checked) <= date.fromisoformat(terms.reviewed)
 
 
 def test_where_two_rules_speak_the_strictest_holds() -> None:

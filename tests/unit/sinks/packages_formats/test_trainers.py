@@ -41,7 +41,7 @@ def arguments_of(messages: str) -> list[str]:
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_rows_are_what_the_trainer_asks_for(name: str, tmp_path: Path) -> None:
     rows = EXAMPLES
-    if name == "jsonl/trl-preference":
+    if name in ("jsonl/trl-preference", "jsonl/trl-reward"):
         rows = [row for row in EXAMPLES if row["rejected"]]
     found = write(tmp_path, name, rows).objects()
     for row in found:
@@ -117,6 +117,7 @@ SKIPPED = [
     ("jsonl/llamafactory", [SYSTEM, USER], "no_messages"),
     ("jsonl/llamafactory", [USER, asks(call("{}"), content="</think>")], "thought_holds_its_own_mark"),
     ("jsonl/trl-preference", [USER, SAYS], "no_rejected_answer"),
+    ("jsonl/trl-reward", [USER, SAYS], "no_rejected_answer"),
     ("jsonl/kto", [SYSTEM, SAYS], "prompt_ends_with_the_system"),
 ]
 
@@ -137,9 +138,9 @@ OTHER = {"role": "user", "content": "Refund me."}
 @pytest.mark.parametrize(
     ("messages", "count", "rejected", "reason"),
     [
-        ([SYSTEM, USER, SAYS], 1, [OTHER, WRONG], "a_side_does_not_begin_with_the_assistant"),
-        ([SYSTEM, USER, SAYS, USER, SAYS], 3, [WRONG], "a_side_does_not_begin_with_the_assistant"),
+        ([SYSTEM, USER, SAYS], 1, [OTHER, WRONG], "prompt_ends_with_the_system"),
         ([SYSTEM, SAYS], 1, [WRONG], "prompt_ends_with_the_system"),
+        ([SYSTEM, USER, SAYS], 2, [WRONG, OTHER], "rejected_does_not_end_with_the_assistant"),
         ([SYSTEM, USER, SAYS], 3, [WRONG], "nothing_after_the_prompt"),
         ([SYSTEM, USER, SAYS], 0, [WRONG], "no_prompt"),
     ],
@@ -149,6 +150,21 @@ def test_a_pair_of_runs_that_a_preference_trainer_would_misread_is_left_out(
 ) -> None:
     row = example(messages, prompt_messages=count, rejected=json.dumps(rejected))
     assert write(tmp_path, "huggingface/trl-preference", [row]).skipped == {reason: 1}
+
+
+def test_pairs_of_runs_that_part_at_the_user_reach_trl_with_all_that_was_said(tmp_path: Path) -> None:
+    greeting = {"role": "assistant", "content": "Hello!"}
+    greeted = example(
+        [SYSTEM, greeting, USER, SAYS, USER, SAYS], prompt_messages=2, rejected=json.dumps([OTHER, WRONG])
+    )
+    [row] = write(tmp_path, "jsonl/trl-preference", [greeted]).objects()
+    assert row["prompt"] == [SYSTEM, greeting]
+    assert (row["chosen"], row["rejected"]) == ([USER, SAYS, USER, SAYS], [OTHER, WRONG])
+    alone = example([SYSTEM, USER, SAYS], prompt_messages=1, rejected=json.dumps([OTHER, WRONG]))
+    [whole] = write(tmp_path / "reward", "jsonl/trl-reward", [alone]).objects()
+    assert (whole["chosen"], whole["rejected"]) == ([SYSTEM, USER, SAYS], [SYSTEM, OTHER, WRONG])
+    for name, found in (("jsonl/trl-preference", row), ("jsonl/trl-reward", whole)):
+        CHECKS[name](found)
 
 
 def test_unpaired_each_side_of_a_pair_of_runs_keeps_what_its_own_user_said(tmp_path: Path) -> None:

@@ -41,7 +41,20 @@ def trl_preference(row: Row) -> None:
     for key in ("prompt", "chosen", "rejected"):
         _trl_messages(row[key])
     assert row["prompt"][-1]["role"] in {"user", "tool", "assistant"}, "`apply_chat_template` refuses any other"
-    assert row["chosen"][0]["role"] == row["rejected"][0]["role"] == "assistant"
+    assert row["chosen"][0] != row["rejected"][0], "the prompt is all that both sides share"
+    assert row["chosen"][-1]["role"] == row["rejected"][-1]["role"] == "assistant"
+    _trl_tools(row.get("tools"))
+
+
+def trl_reward(row: Row) -> None:
+    """TRL: conversational preference with an implicit prompt, as `extract_prompt` takes it from both chats."""
+    assert set(row) <= {"chosen", "rejected", "tools"}
+    for key in ("chosen", "rejected"):
+        _trl_messages(row[key])
+        assert row[key][-1]["role"] == "assistant"
+    pairs = zip(row["chosen"], row["rejected"], strict=False)
+    shared = next((number for number, (one, other) in enumerate(pairs) if one != other), 0)
+    assert shared, "no prompt is left"
     _trl_tools(row.get("tools"))
 
 
@@ -147,6 +160,7 @@ def atif(row: Row) -> None:
 CHECKS = {
     "jsonl/trl": trl,
     "jsonl/trl-preference": trl_preference,
+    "jsonl/trl-reward": trl_reward,
     "jsonl/kto": kto,
     "jsonl/openai": openai,
     "jsonl/axolotl": axolotl,
