@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, Queue
 from types import TracebackType
 from typing import IO, Any
 
@@ -28,6 +30,8 @@ _FAST_DEATHS = 5
 """A process that dies this often within a minute of its start is not started again."""
 _STOP_SECONDS = 30.0
 _TAKE_OVER_SECONDS = 10.0
+_LOOK_SECONDS = 0.4
+"""Between two looks at the processes."""
 
 
 class PipelineFailed(TdcError):
@@ -112,21 +116,39 @@ class Supervisor:
         """Wait until everything produced so far is through. Raises PipelineFailed, also when time is over."""
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         calm = 0
-        while True:
-            self.look_after()
-            try:
-                status = gather_status(self._settings)
-            except TransientError:
-                calm = 0
-            else:
-                on_status(status)
+        for found in self.statuses():
+            if isinstance(found, Status):
+                on_status(found)
                 # Twice in a row: the parts are read one after the other, not at one instant.
-                calm = calm + 1 if status.idle and status.balanced else 0
+                calm = calm + 1 if found.idle and found.balanced else 0
                 if calm >= 2:
-                    return status
+                    return found
+            elif found is not None:
+                calm = 0
             if until is not None and time.monotonic() > until:
                 raise PipelineFailed(f"not everything was through after {timeout_seconds:.0f} s; see `tdc status`")
-            time.sleep(0.4)
+        raise AssertionError("statuses has no end")
+
+    def statuses(self, rest_seconds: float = _LOOK_SECONDS) -> Iterator[Status | TransientError | None]:
+        """Looks after the processes for ever, and tells the balance again and again; None while it is being asked for.
+
+        It is asked for in a thread: a server that hangs must not keep from being started again what died.
+        """
+        while True:
+            asked: Queue[Status | Exception] = Queue(1)
+            threading.Thread(target=_ask, args=(self._settings, asked), name="status", daemon=True).start()
+            while True:
+                self.look_after()
+                try:
+                    found = asked.get(timeout=_LOOK_SECONDS)
+                except Empty:
+                    yield None
+                    continue
+                break
+            if not isinstance(found, Status | TransientError):
+                raise found
+            yield found
+            time.sleep(rest_seconds)
 
     def stop(self) -> None:
         """Ask every process to leave; the sink stores what it holds. What does not leave is killed."""
@@ -161,6 +183,13 @@ class Supervisor:
             start_new_session=True,
         )
         child.started_at = time.monotonic()
+
+
+def _ask(settings: Settings, answer: "Queue[Status | Exception]") -> None:
+    try:
+        answer.put(gather_status(settings))
+    except Exception as error:
+        answer.put(error)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
@@ -213,6 +242,8 @@ def _locked(path: Path, name: str) -> IO[bytes]:
 
 def _tail(path: Path, lines: int = 8) -> str:
     try:
-        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        said = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        # At exit the bindings of a library count what they hold: that would push out what matters.
+        return "\n".join([line for line in said if not line.startswith(("nanobind: ", " - "))][-lines:])
     except OSError:
         return ""

@@ -1,13 +1,10 @@
-"""`tdc run`, `tdc worker`, `tdc sink`, `tdc status`, `tdc demo`, `tdc bench`."""
+"""`tdc run`, `tdc worker`, `tdc sink`, `tdc status`, `tdc demo`."""
 
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -20,10 +17,7 @@ from ops.cli.output import AsJson, err, out, print_json
 from ops.cli.stack import prepare
 from ops.status import Status, gather_status
 from ops.supervisor import Supervisor
-from schemas.errors import TdcError, TransientError, UsageError
 from schemas.settings import load_settings
-
-_BENCH = Path(__file__).parent.parent.parent / "tests" / "bench"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +27,6 @@ def register(app: typer.Typer) -> None:
     app.command()(sink)
     app.command()(status)
     app.command()(demo)
-    app.command()(bench)
 
 
 def run(
@@ -63,12 +56,14 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         with Live(console=err, refresh_per_second=4) as live:
-            while not stop.wait(1):
-                pipeline.look_after()
-                try:
-                    live.update(status_table(gather_status(settings)))
-                except TransientError as error:
-                    live.console.print(f"[dim]{error}[/dim]")
+            for found in pipeline.statuses(rest_seconds=1):
+                if stop.is_set():
+                    return
+                if isinstance(found, Status):
+                    live.update(status_table(found))
+                elif found is not None:
+                    live.console.print(f"[dim]{found}[/dim]")
+
 
 
 Attended = Annotated[bool, typer.Option("--attended", hidden=True, help="Stop when stdin ends: its starter is gone.")]
@@ -119,21 +114,6 @@ def demo(as_json: AsJson = False) -> None:
     code = run_demo(load_settings(), console=err if as_json else out, as_json=as_json)
     if code:
         raise typer.Exit(code)
-
-
-def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; all when none is named.")] = None,
-) -> None:
-    """Run the benchmarks of tests/bench; each prints ratios measured in one run, as JSON."""
-    known = sorted(path.stem for path in _BENCH.glob("*.py") if not path.stem.startswith(("_", "test_", "conftest")))
-    if not known:
-        raise UsageError("the benchmarks are in tests/bench of a checkout; this installation has none")
-    unknown = sorted(set(names or ()) - set(known))
-    if unknown:
-        raise UsageError(f"there is no benchmark {', '.join(unknown)}; known: {', '.join(known)}")
-    failed = [name for name in names or known if subprocess.call([sys.executable, "-m", f"tests.bench.{name}"])]
-    if failed:
-        raise TdcError(f"these benchmarks failed: {', '.join(failed)}")
 
 
 def _stop_with_starter() -> None:

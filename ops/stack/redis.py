@@ -17,6 +17,7 @@ from ops.stack.versions import REDIS_MINIMUM
 
 _VERSION = re.compile(r"v=(\d+)\.(\d+)")
 _PROBE_SECONDS = 2.0
+_MEND_SECONDS = 600
 
 
 class Redis:
@@ -44,6 +45,7 @@ class Redis:
         config.write_text(
             f'{fixed}\nport {stack.ports.redis}\ndir "{home}"\nmaxmemory {stack.redis_maxmemory}\n', encoding="utf-8"
         )
+        _mend_log(program, home)
         return Command((str(program), str(config)), {}, home)
 
     def probe(self, stack: Stack) -> None:
@@ -56,6 +58,27 @@ class Redis:
         if answer != "+PONG":
             # "-LOADING ..." while it reads its file
             raise NotReadyError(f"answers {answer!r}")
+
+
+def _mend_log(program: Path, home: Path) -> None:
+    """Cut a torn transaction off the end of the append-only file, whole.
+
+    After a power cut the file may end inside a transaction. Redis then cuts off the command that is not complete and
+    leaves those before it: what it writes next follows them, and the start after that applies the half transaction
+    together with the next one (Valkey has mended this: its pull request 4342). The repair tool, which is the same
+    program, cuts before the transaction. What is cut off is made anew from Kafka.
+    """
+    # Redis 7 has a directory with a manifest, Redis 6 one file.
+    for log in (home / "appendonly.aof", home / "appendonlydir" / "appendonly.aof.manifest"):
+        if log.exists():
+            subprocess.run(
+                ["redis-check-aof", "--fix", str(log)],
+                executable=program,
+                input=b"y\n",
+                capture_output=True,
+                timeout=_MEND_SECONDS,
+                check=False,
+            )
 
 
 def find_redis() -> Path:

@@ -46,8 +46,8 @@ def _check_events(status: Status, ledger: Ledger) -> None:
     dead = sum(ledger.dead.values())
     found = (events.received, events.dead_lettered, events.late, events.pending)
     assert found == (ledger.received, dead, ledger.late, 0), (events, ledger.received, dead, ledger.late)
-    if not ledger.late:
-        assert (events.assembled, events.duplicate) == (ledger.unique, ledger.received - dead - ledger.unique), events
+    duplicates = ledger.received - dead - ledger.unique - ledger.late
+    assert (events.assembled, events.duplicate) == (ledger.unique, duplicates), (events, ledger.unique)
     assert status.traces.assembled == len(ledger.events)
 
 

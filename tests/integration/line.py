@@ -140,3 +140,9 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def cut_tail(log: Path, share: float) -> None:
+    """Lose the end of a file, as a power cut does, in the middle of a command."""
+    with log.open("r+b") as file:
+        file.truncate(int(log.stat().st_size * (1 - share)))

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import redis
@@ -13,7 +12,7 @@ from ops.stack import status as stack_status
 from ops.supervisor import Supervisor
 from sinks.query import query
 from streams.app import DEFAULT_POLICY
-from tests.integration.line import Line, wait_for
+from tests.integration.line import Line, cut_tail, wait_for
 from tests.integration.world import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -77,6 +76,24 @@ def test_redis_that_lost_the_tail_of_its_log(line: Line) -> None:
     line.settle(supervisor, world.ledger)
 
 
+def test_a_transaction_that_was_torn_is_gone_for_good(line: Line) -> None:
+    """Redis alone would keep its first half, and apply it together with the next one at the start after."""
+    both = "for _, key in ipairs(KEYS) do redis.call('INCR', key) end"
+    keys = [f"{line.settings.redis.key_prefix}:{name}" for name in ("one", "two", "three")]
+    client(line).eval(both, 3, *keys)
+    client(line).eval(both, 3, *keys)
+    kill(line, "redis")
+    log = max((line.home / "redis").glob("**/*.aof"), key=lambda path: path.stat().st_mtime)
+    held = log.read_bytes()
+    log.write_bytes(held[: held.rindex(keys[2].encode()) + 4])  # inside the last of the three
+    for _ in range(2):
+        start_part(line.home, "redis")
+        client(line).eval(both, 3, *keys)
+        stop_part(line.home, "redis")
+    start_part(line.home, "redis")
+    assert client(line).mget(keys) == [b"3"] * 3
+
+
 def test_near_duplicates_windows_and_patterns_survive_kills_and_a_flush(line: Line) -> None:
     world = line.under(DEFAULT_POLICY).world(27)
     supervisor = line.start()
@@ -108,12 +125,6 @@ def alive(supervisor: Supervisor, name: str) -> bool:
     """Whether a process runs; what died is started again."""
     supervisor.look_after()
     return name in supervisor.pids()
-
-
-def cut_tail(log: Path, share: float) -> None:
-    """Lose the end of a file, as a power cut does, in the middle of a command."""
-    with log.open("r+b") as file:
-        file.truncate(int(log.stat().st_size * (1 - share)))
 
 
 def test_registry_away_at_the_start_and_in_the_middle(line: Line) -> None:

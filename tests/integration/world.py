@@ -30,6 +30,16 @@ class Sending:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What must become of one message."""
+
+    events: tuple[Event, ...] = ()
+    """The valid events in it."""
+    letters: int = 0
+    """Dead letters it must lead to."""
+
+
 @dataclass
 class Ledger:
     """What was sent, message by message."""
@@ -63,9 +73,12 @@ class Ledger:
 class World:
     """Makes and sends runs; the same seed makes the same ones."""
 
-    def __init__(self, seed: int, producer: Producer, schema_ids: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, seed: int, producer: Producer | None, schema_ids: Mapping[tuple[str, str], int]) -> None:
+        """Without a producer it only makes messages."""
         self.random = random.Random(seed)
         self.ledger = Ledger()
+        self.meanings: dict[tuple[bytes | None, bytes | None], Meaning] = {}
+        """By key and value, of every message made here."""
         self._producer = producer
         self.event_id = schema_ids[TOPIC, "Event"]
         self.batch_id = schema_ids[TOPIC, "EventBatch"]
@@ -104,11 +117,16 @@ class World:
 
     def message(self, events: Sequence[Event]) -> Sending:
         """One message with these events of one trace."""
-        key = events[0].trace_id.encode()
+        key, meaning = events[0].trace_id.encode(), Meaning(tuple(events))
         if len(events) == 1 and self.random.random() < 0.7:
-            return Sending(key, encode(events[0], self.event_id))
+            return self.meant(Sending(key, encode(events[0], self.event_id)), meaning)
         batch = EventBatch(trace_id=events[0].trace_id, producer_id=events[0].producer_id, events=tuple(events))
-        return Sending(key, encode(batch, self.batch_id))
+        return self.meant(Sending(key, encode(batch, self.batch_id)), meaning)
+
+    def meant(self, sending: Sending, meaning: Meaning) -> Sending:
+        """The same message, after writing down what must become of it."""
+        self.meanings[sending.key, sending.value] = meaning
+        return sending
 
     def messages(self, runs: Sequence[Sequence[Event]], *, doubled: float = 0.1, mixed: bool = True) -> list[Sending]:
         """Messages of these runs, interleaved; some twice, some out of order. All are entered in the ledger."""
@@ -132,6 +150,7 @@ class World:
 
     def send(self, messages: Sequence[Sending], *, flush: bool = True) -> None:
         """Send; with `flush` all are at the broker when it returns."""
+        assert self._producer is not None
         for message in messages:
             while True:
                 try:
@@ -148,6 +167,7 @@ class World:
 
     def flush(self) -> None:
         """Wait until the broker has everything."""
+        assert self._producer is not None
         assert self._producer.flush(90) == 0, "the broker did not take everything"
         assert not self._failures, self._failures[:5]
 
@@ -156,4 +176,4 @@ class World:
     ) -> Sending:
         """A message that must become a dead letter; it is entered in the ledger."""
         self.ledger.broken(key, value)
-        return Sending(key, value, headers)
+        return self.meant(Sending(key, value, headers), Meaning(letters=1))

@@ -1,0 +1,64 @@
+"""What the supervisor does when servers hang; with real servers it is tested in tests/integration."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ops import supervisor
+from ops.supervisor import PROCESSES, PipelineFailed, Supervisor
+from schemas.errors import StorageUnavailable
+from schemas.settings import Settings
+
+NOWHERE = 1_100
+"""Ports where nobody listens: a sink waits there for its servers."""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Supervisor:
+    settings = Settings(home=tmp_path, port_base=NOWHERE)
+    return Supervisor(settings, tmp_path / "logs", processes={"sink": PROCESSES["sink"]})
+
+
+def test_a_process_that_dies_while_the_balance_hangs_is_started_again(
+    pipeline: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(supervisor, "gather_status", lambda _: hangs.wait(60))
+    with pipeline:
+        first = pipeline.pids()["sink"]
+        os.kill(first, signal.SIGKILL)
+        until = time.monotonic() + 20
+        for found in pipeline.statuses():
+            assert found is None
+            assert time.monotonic() < until
+            if pipeline.pids().get("sink", first) != first:
+                break
+        hangs.set()
+
+
+def test_waiting_ends_in_time_although_the_balance_hangs(pipeline: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(supervisor, "gather_status", lambda _: hangs.wait(60))
+    with pipeline, pytest.raises(PipelineFailed, match="after 1 s"):
+        pipeline.wait_until_idle(timeout_seconds=1)
+    hangs.set()
+
+
+def test_a_server_that_does_not_answer_is_told_and_asked_again_and_a_bug_is_raised(
+    pipeline: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Exception] = [StorageUnavailable("no store"), ValueError("a bug")]
+
+    def ask(_: Settings) -> None:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(supervisor, "gather_status", ask)
+    with pipeline:
+        told = (found for found in pipeline.statuses() if found is not None)
+        assert str(next(told)) == "no store"
+        with pytest.raises(ValueError, match="a bug"):
+            next(told)
