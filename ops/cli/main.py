@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from ops.cli import data, letters, packages, pipeline, policy, stack
+from ops.cli import bench, data, letters, packages, pipeline, policy, stack
 from ops.cli.output import err
 from ops.stack import StackError
 from schemas.errors import TdcError, TransientError, UsageError
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 stack.register(app)
 pipeline.register(app)
+bench.register(app)
 data.register(app)
 letters.register(app)
 packages.register(app)

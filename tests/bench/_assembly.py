@@ -33,6 +33,10 @@ from streams.ports import Message, Outgoing
 from streams.stages.assemble import AssembleStage
 from streams.state.redis import RedisPartitionState
 
+Sending = tuple[bytes | None, bytes | None]
+"""Key and value of a message."""
+BLOCK = 200
+"""Traces that are open at once in what is sent."""
 SCHEMA_IDS = {name: number for number, name in enumerate(record_names(), start=1)}
 
 
@@ -100,14 +104,25 @@ def bodies(rng: random.Random, count: int) -> list[Body]:
     return [*made[: count - 1], AgentEnded(root=True, completion_status="successful", reward=1.0)]
 
 
+def trace_id_of(number: int) -> str:
+    """The trace's id."""
+    return f"{number:032x}"
+
+
+def event_ids_of(number: int, count: int) -> tuple[str, ...]:
+    """Ids of the trace's events, in order."""
+    trace_id = trace_id_of(number)
+    return tuple(f"{trace_id[-12:]}{index:08x}" for index in range(count))
+
+
 def events_of_trace(number: int, count: int, ended: bool = True) -> list[Event]:
     """The events of one trace."""
     rng = random.Random(number)
-    trace_id = f"{number:032x}"
+    trace_id = trace_id_of(number)
     made = bodies(rng, count + (0 if ended else 1))[:count]
     return [
         Event(
-            event_id=f"{trace_id[-12:]}{index:08x}",
+            event_id=event_id,
             trace_id=trace_id,
             span_id=f"{index // 3:016x}",
             producer_id="bench",
@@ -122,11 +137,20 @@ def events_of_trace(number: int, count: int, ended: bool = True) -> list[Event]:
             kind=KIND_OF[type(body)],
             **{KIND_OF[type(body)]: body},  # type: ignore[arg-type]
         )
-        for index, body in enumerate(made)
+        for index, (event_id, body) in enumerate(zip(event_ids_of(number, count), made, strict=True))
     ]
 
 
-def messages(traces: int, events_each: int, per_message: int, first: int = 0, ended: bool = True) -> list[Message]:
+def messages(
+    traces: int,
+    events_each: int,
+    per_message: int,
+    first: int = 0,
+    ended: bool = True,
+    *,
+    event_id: int = SCHEMA_IDS["Event"],
+    batch_id: int = SCHEMA_IDS["EventBatch"],
+) -> list[Message]:
     """`agent-events` messages, the traces interleaved as agents at work would send them."""
     columns: list[list[Message]] = []
     for number in range(first, first + traces):
@@ -136,17 +160,56 @@ def messages(traces: int, events_each: int, per_message: int, first: int = 0, en
         for start in range(0, len(events), per_message):
             part = tuple(events[start : start + per_message])
             if per_message == 1:
-                value = encode(part[0], SCHEMA_IDS["Event"])
+                value = encode(part[0], event_id)
             else:
                 batch = EventBatch(trace_id=part[0].trace_id, producer_id="bench", events=part)
-                value = encode(batch, SCHEMA_IDS["EventBatch"])
+                value = encode(batch, batch_id)
             column.append(Message("agent-events", 0, 0, 1_000_000, key, value))
         columns.append(column)
     mixed = [column[row] for row in range(max(map(len, columns))) for column in columns if row < len(column)]
     return [Message(m.topic, m.partition, offset, m.timestamp_ms, m.key, m.value) for offset, m in enumerate(mixed)]
 
 
-def new_stage(client: Redis, publisher: Encoding, topic: str) -> AssembleStage:
+def disturbed(sent: Sequence[Message], seed: int) -> list[Message]:
+    """The same messages, of one trace in ten the first one again later, of one in ten the first two exchanged.
+
+    The last message of a trace stays the last one, if it has three or more.
+    """
+    rng = random.Random(seed)
+    of_trace: dict[bytes | None, list[int]] = {}
+    for index, message in enumerate(sent):
+        of_trace.setdefault(message.key, []).append(index)
+    order = [[index] for index in range(len(sent))]
+    for places in of_trace.values():
+        roll = rng.random()
+        if len(places) < 3 or roll > 0.2:
+            continue
+        early, late = places[:2]
+        if roll < 0.1:
+            order[late] = [early, late]
+        else:
+            order[early], order[late] = [late], [early]
+    return [sent[index] for group in order for index in group]
+
+
+def sendings(
+    first: int, count: int, events_each: int, per_message: int, *, event_id: int, batch_id: int
+) -> list[Sending]:
+    """Messages of so many traces, disturbed, in the order they are sent."""
+    found: list[Sending] = []
+    for start in range(first, first + count, BLOCK):
+        size = min(BLOCK, first + count - start)
+        sent = messages(size, events_each, per_message, start, event_id=event_id, batch_id=batch_id)
+        found += [(message.key, message.value) for message in disturbed(sent, start)]
+    return found
+
+
+def new_stage(
+    client: Redis,
+    publisher: Encoding,
+    topic: str,
+    windows: Windows = Windows(quiet_ms=1),  # noqa: B008 - frozen
+) -> AssembleStage:
     """A stage whose state is in this Redis, under a name of its own."""
     return AssembleStage(
         owner="bench",
@@ -154,7 +217,7 @@ def new_stage(client: Redis, publisher: Encoding, topic: str) -> AssembleStage:
         publisher=publisher,
         log=NoLog(),
         lookup=Schemas(),
-        windows=Windows(quiet_ms=1),
+        windows=windows,
         pseudonym_key=b"k" * 32,
     )
 

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from schemas.codec import split_frame
 from streams.ports import Message
 from tests.bench._assembly import Encoding, Schemas, as_json, messages, new_stage
+from tests.bench._spread import spread
 from tests.contract.test_state import redis_server
 
 _APPEND = "for i = 1, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[i]) end"
@@ -64,11 +65,6 @@ async def run_floor(client: Redis, sent: Sequence[Message], name: str) -> float:
                 for value in held:
                     decode(value)
     return time.perf_counter() - began
-
-
-def spread(values: Sequence[float]) -> dict[str, int]:
-    """Minimum, median and maximum."""
-    return {"min": round(min(values)), "median": round(statistics.median(values)), "max": round(max(values))}
 
 
 async def measure(port: int, traces: int, rounds: int, per_message: int) -> dict[str, object]:

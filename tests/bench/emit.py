@@ -1,71 +1,121 @@
-"""What `emit` costs the agent: median and 99th percentile per event, with the broker up and with it gone.
+"""What `emit` costs the agent, with the broker up, slow and down, against an OpenTelemetry span: `tests.bench.emit`.
 
-Run: `python tests/bench/emit.py BOOTSTRAP_SERVERS REGISTRY_URL [EVENTS_PER_SECOND]`, or without arguments for an
-address where nobody listens. The floor is `json.dumps` alone under the same pace: after a sleep caches are cold, and
-its tail is the machine's. Events are paced (default 500 a second), as an agent would emit them; then unpaced.
+Median, 99th and 99.9th percentile of single calls in microseconds, paced as an agent would make them (default 500 a
+second); then the ratio to a span of the OpenTelemetry SDK with its batch processor and OTLP exporter, under the same
+pace, in turn, round by round. Slow: a TCP proxy passes on what goes to and from Kafka half a second later (for spans:
+to the taker of spans). Down: nobody listens, neither Kafka nor the registry. `floor` is `json.dumps` of the variables
+alone under the same pace: after a sleep caches are cold, and its tail is the machine's. Prints JSON.
+
+`python -m tests.bench.emit [--events N] [--rounds N] [--per-second N] [--only-down]`
 """
 
-from __future__ import annotations
-
+import argparse
+import contextlib
 import json
-import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from training_data_producer import Producer
+from tests.bench._assembly import as_json
+from tests.bench._environment import PEERS, interpreter
+from tests.bench._spread import spread
+from tests.bench._stack import fresh_stack, process, settings_on
 
-PACED_EVENTS = 4_000
-UNPACED_EVENTS = 20_000
+_ROOT = Path(__file__).parents[2]
+_SLOW_SECONDS = 0.5
+_NOBODY = 9
+_MEASURES = ("median", "p99", "p999", "worst")
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Microseconds per event."""
+class Place:
+    """Where a condition's events and spans go."""
 
-    case: str
-    events: int
-    median: float
-    p99: float
-    worst: float
+    servers: str
+    registry: str
+    spans: str
 
 
-def measure(case: str, emit: Callable[[], object], events: int, per_second: float | None) -> Cost:
-    """Time single calls of `emit`."""
-    seconds = []
-    for number in range(events):
-        if per_second and number % 10 == 0:
-            time.sleep(10 / per_second)
-        begun = time.perf_counter()
-        emit()
-        seconds.append(time.perf_counter() - begun)
-    micros = sorted(1e6 * one for one in seconds)
-    return Cost(case, events, statistics.median(micros), micros[int(len(micros) * 0.99)], micros[-1])
+@contextlib.contextmanager
+def places(only_down: bool) -> Iterator[dict[str, Place]]:
+    """Servers for each condition."""
+    down = Place(f"127.0.0.1:{_NOBODY}", f"http://127.0.0.1:{_NOBODY}", f"http://127.0.0.1:{_NOBODY}/v1/traces")
+    if only_down:
+        yield {"down": down}
+        return
+    with fresh_stack(slow_listener=True) as stack, tempfile.TemporaryDirectory() as directory:
+        settings = settings_on(stack, "emit")
+        base = stack[1]
+        taker, slow_kafka, slow_taker = base + 12, base + 11, base + 13
+        module = [sys.executable, "-m", "tests.bench._delay"]
+        log = Path(directory) / "log"
+        with (
+            process([*module, "taker", str(taker)], log),
+            process([*module, "proxy", str(slow_kafka), str(base + 10), str(_SLOW_SECONDS)], log),
+            process([*module, "proxy", str(slow_taker), str(taker), str(_SLOW_SECONDS)], log),
+        ):
+            registry = settings.registry_url()
+            yield {
+                "up": Place(f"127.0.0.1:{base}", registry, f"http://127.0.0.1:{taker}/v1/traces"),
+                "slow": Place(f"127.0.0.1:{slow_kafka}", registry, f"http://127.0.0.1:{slow_taker}/v1/traces"),
+                "down": down,
+            }
 
 
-def run(bootstrap_servers: str, registry_url: str, per_second: float, topic: str = "agent-events") -> list[Cost]:
-    """All cases against one destination."""
-    variables = {"customer": "c-17", "items": [{"sku": n, "price": 9.5} for n in range(5)], "note": "x" * 200}
-    with tempfile.TemporaryDirectory() as spool:
-        producer = Producer(bootstrap_servers, registry_url, topic=topic, spool_directory=spool, flush_seconds=10)
-        with producer.trace(scenario="bench", agent="bench") as trace:
-            trace.user_message("warm up")
-            producer.flush(3)
-            costs = [
-                measure("floor: json.dumps, paced", lambda: json.dumps(variables), PACED_EVENTS, per_second),
-                measure("message, paced", lambda: trace.user_message("y" * 200), PACED_EVENTS, per_second),
-                measure("variables (JSON), paced", lambda: trace.state(variables=variables), PACED_EVENTS, per_second),
-                measure("message, unpaced", lambda: trace.user_message("y" * 200), UNPACED_EVENTS, None),
-            ]
-        begun = time.perf_counter()
-        producer.close()
-        print(json.dumps({"close_seconds": round(time.perf_counter() - begun, 2), **asdict(producer.stats())}))
-    return costs
+def run(place: Place, options: argparse.Namespace, otel: Path | None) -> dict[str, Mapping[str, float]]:
+    """One round under one condition: percentiles by case."""
+    pace = ["--events", str(options.events), "--per-second", str(options.per_second)]
+    ours = [sys.executable, "-m", "tests.bench._emitting", "--servers", place.servers, "--registry", place.registry]
+    found = _told([*ours, *pace])
+    if otel is not None:
+        found["otel_span"] = _told([str(otel), str(PEERS / "otel_span.py"), "--endpoint", place.spans, *pace])
+    return found
+
+
+def _told(command: Sequence[str]) -> dict[str, Any]:
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=_ROOT)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def report(rounds: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]) -> dict[str, object]:
+    """Percentiles of each case under each condition, and ratios to the span round by round."""
+    found: dict[str, object] = {}
+    ratios: dict[str, object] = {}
+    for condition, told in rounds.items():
+        cases = [case for case in told[0] if case not in ("stats", "close_seconds")]
+        found[condition] = {
+            case: {measure: spread([one[case][measure] for one in told], 1) for measure in _MEASURES} for case in cases
+        } | {"close_seconds": [one["close_seconds"] for one in told], "stats": told[-1]["stats"]}
+        if "otel_span" in cases:
+            ratios[condition] = {
+                measure: spread([one["message"][measure] / one["otel_span"][measure] for one in told], 3)
+                for measure in _MEASURES
+            }
+    return {**found, "ratios": ratios}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--per-second", type=float, default=500)
+    parser.add_argument("--only-down", action="store_true", help="no servers and no peer")
+    options = parser.parse_args()
+    otel = None if options.only_down else interpreter("opentelemetry")
+    with places(options.only_down) as conditions:
+        rounds: dict[str, list[Mapping[str, Mapping[str, float]]]] = {name: [] for name in conditions}
+        for number in range(options.rounds):
+            for name, place in conditions.items():
+                print(f"round {number + 1}: {name}", file=sys.stderr)
+                rounds[name].append(run(place, options, otel))
+    print(as_json(report(rounds)))
 
 
 if __name__ == "__main__":
-    servers, registry, *rest = [*sys.argv[1:], *["127.0.0.1:9", "http://127.0.0.1:9"][len(sys.argv) - 1 :]]
-    for cost in run(servers, registry, float(rest[0]) if rest else 500.0, *rest[1:]):
-        print(f"{cost.case:28} median {cost.median:7.1f} us   p99 {cost.p99:7.1f} us   worst {cost.worst:9.1f} us")
+    main()
