@@ -10,20 +10,22 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PROJECTS := $(wildcard pyproject.toml producer/pyproject.toml)
 SEED ?= 1
 ROUNDS ?= 5
+MINUTES ?= 60
 # Test files run in so many processes at once: most of them wait for servers.
 WORKERS ?= 2
 # Further arguments for pytest (`make test ARGS="-k stack"`) and for `tdc bench`.
 ARGS ?=
 
-.PHONY: help setup demo test check bench chaos lock clean
+.PHONY: help setup demo test check bench chaos soak lock clean
 
 help:
 	@echo "make setup   the environment in $(VENV), from the locked requirements"
 	@echo "make demo    set up, then the whole line on sample agents"
 	@echo "make test    set up, then every test but benchmarks and chaos"
 	@echo "make check   style, types and import contracts"
-	@echo "make bench   benchmarks"
-	@echo "make chaos   kill -9 and restarts, then the conservation check (SEED, ROUNDS)"
+	@echo "make bench   benchmarks: a table and bench-results.json (ARGS=--quick: tiny sizes)"
+	@echo "make chaos   ROUNDS of twelve faults drawn from SEED, each ending in the conservation check (17 rounds: 204)"
+	@echo "make soak    half load for MINUTES, then what grew is judged"
 	@echo "make lock    resolve the requirements anew"
 	@echo "make clean   stop the local stack, remove $(VENV) and caches; data in .tdc stays"
 
@@ -69,6 +71,9 @@ bench: setup
 
 chaos: setup
 	@$(BIN)/python -m pytest -m chaos tests/chaos --seed=$(SEED) --rounds=$(ROUNDS) $(ARGS)
+
+soak: setup
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) $(ARGS)
 
 # One lock for every supported Python and platform, with all hashes; uv resolves such a one, pip does not.
 lock:
