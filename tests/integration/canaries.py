@@ -18,7 +18,7 @@ from streams.core.redact.checks import luhn
 
 IDENTIFIERS = frozenset({"event_id", "trace_id", "span_id", "parent_span_id", "producer_id", "target_span_id"})
 """Opaque by contract: they stay as they are, and a run in which one shows a person is held back."""
-VOCABULARIES = frozenset({"kind", "role"})
+VOCABULARIES = frozenset({"kind"})
 """Words of a fixed list, though Avro calls them strings."""
 _FIRST = [
     "Alice",
@@ -147,7 +147,7 @@ class Planter:
         for one in _fields(record_type):
             if one.name in VOCABULARIES | IDENTIFIERS:
                 if one.required:
-                    values[one.name] = "user" if one.name == "role" else "none"
+                    values[one.name] = "none"
                 continue
             value = self._value(one.type, f"{place}.{one.name}", one.name, root, around)
             if value is not None:

@@ -19,9 +19,11 @@ from streams.core.redact.search import Search
 
 _KEPT = frozenset({
     "event_id", "trace_id", "span_id", "parent_span_id", "producer_id", "kind", "execution_mode", "target_span_id",
-    "role", "completion_status", "requested_by",
+    "completion_status", "requested_by",
 })  # fmt: skip
 """Identifiers that producers make and closed vocabularies: joins across topics depend on them."""
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+"""Who speaks in a chat, whoever is called like that; what else stands as a role is a text like any other."""
 _FIELDS: dict[type, tuple[tuple[str, bool], ...]] = {}
 _PLAIN = (bool, int, float)
 _ENVELOPE = (Consent, ModelRef, SourceRef)
@@ -65,7 +67,7 @@ def redact_events(events: Sequence[Event], pseudonyms: Pseudonyms, redactor: Red
     growth = 0
     if search.found or search.local:
         replace = Replace(search.found, search.local, modes, pseudonyms, counts)
-        touched = replace.touched(texts)
+        touched = replace.touched(texts) - _ROLES
         replaced = [
             event if touched.isdisjoint(mine) else _map_record(event, replace, touched)
             for event, mine in zip(events, texts_of, strict=True)

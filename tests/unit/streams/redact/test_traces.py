@@ -34,6 +34,18 @@ def test_a_value_found_once_goes_everywhere_in_the_trace() -> None:
     assert counts == {"SECRET": 3}
 
 
+def test_the_roles_of_a_chat_stay_and_anything_else_in_their_place_is_redacted() -> None:
+    spoken = (Message(role="user", content="I am user"), Message(role="a@b.example", content="Hello"))
+    events, counts = redacted(
+        ToolCalled(tool="T", parameters_json='{"password": "user"}'), ModelCalled(input_messages=spoken)
+    )
+    assert events[1].model_called is not None
+    first, second = events[1].model_called.input_messages
+    assert first.role == "user"
+    assert "@redacted.invalid" in second.role
+    assert counts["EMAIL"] == 1
+
+
 def test_pseudonyms_are_the_same_within_a_trace_and_different_across() -> None:
     mail = UserMessage(content="a@b.example and A@B.EXAMPLE")
     (one,), _ = redacted(mail)
