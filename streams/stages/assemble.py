@@ -8,8 +8,10 @@ publication, marked `redelivered`, with the same content.
 import asyncio
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 
@@ -103,6 +105,7 @@ class AssembleStage:
         if redactor.recognizer is not None:
             redactor = replace(redactor, recognizer=Reporting(redactor.recognizer, lambda: self.worked()))
         self._redactor = redactor
+        self._thread = ThreadPoolExecutor(1, "assemble")  # one: detectors are not made for two at a time
         self._partitions: dict[int, _Partition] = {}
 
     async def acquire(self, partition: int) -> int | None:
@@ -314,6 +317,22 @@ class AssembleStage:
 
     async def _close_portion(self, own: _Partition, portion: Sequence[tuple[str, OpenTrace]]) -> None:
         held = await own.state.messages(own.lease, [trace_id for trace_id, _ in portion])
+        # In a thread of its own: with a model a large trace takes longer than a session lasts, and while the event loop
+        # waits nobody tells the broker that this worker lives. Its partition would go from one worker to the next.
+        work = partial(self._assembled, own, portion, held)
+        outgoing, change = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        own.unsure.update(trace_id for trace_id, _ in portion)
+        await self._publisher.publish(outgoing)
+        own.lease = await own.state.commit(own.lease, change)
+        own.unsure.difference_update(trace_id for trace_id, _ in portion)
+        own.open_traces -= len(portion)
+        own.open_bytes -= sum(entry.size_bytes for _, entry in portion)
+        METRICS.traces.labels("assembled").inc(len(portion))
+
+    def _assembled(
+        self, own: _Partition, portion: Sequence[tuple[str, OpenTrace]], held: Mapping[str, Sequence[bytes]]
+    ) -> tuple[list[Outgoing], Change]:
+        """What to publish of these open traces, and the change that closes them. Changes nothing itself."""
         outgoing: list[Outgoing] = []
         change = Change()
         for trace_id, entry in portion:
@@ -330,11 +349,4 @@ class AssembleStage:
             outgoing.extend(outgoing_of(events, closing, stored, self._key, self._redactor))
             settle(change, entry, events, closing, stored)
             self.worked()
-            await asyncio.sleep(0)  # health is asked meanwhile
-        own.unsure.update(trace_id for trace_id, _ in portion)
-        await self._publisher.publish(outgoing)
-        own.lease = await own.state.commit(own.lease, change)
-        own.unsure.difference_update(trace_id for trace_id, _ in portion)
-        own.open_traces -= len(portion)
-        own.open_bytes -= sum(entry.size_bytes for _, entry in portion)
-        METRICS.traces.labels("assembled").inc(len(portion))
+        return outgoing, change

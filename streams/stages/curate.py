@@ -9,7 +9,9 @@ What may be published a second time may come out differently: an index that was 
 Therefore a retraction goes before the examples of every redelivered trace, in the same partition of the same topic.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,7 +29,7 @@ from streams.core.settle import Settled, count_changes, settled
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
 from streams.stages.patterns import PatternMiner, counted
-from streams.stages.windows import PartitionWindows
+from streams.stages.windows import Draft, PartitionWindows
 from streams.state.near_duplicates import NearDuplicates
 from streams.state.port import Change, Lease, PartitionState
 
@@ -87,6 +89,7 @@ class CurateStage:
         self._index = index
         self._miner = miner
         self.worked: Callable[[], None] = lambda: None
+        self._thread = ThreadPoolExecutor(1, "curate")
         self._partitions: dict[int, _Partition] = {}
 
     async def acquire(self, partition: int) -> int | None:
@@ -122,18 +125,12 @@ class CurateStage:
         before = {trace_id: msgspec.msgpack.decode(entry, type=Settled) for trace_id, entry in packed.items()}
         read = _newest_only(read, before)
         draft = own.windows.draft()
-        assessed = []
-        seen = set(before)
-        for one in read:
-            found = assess(one.trace, self._policy, draft.context_of(one.trace))
-            if one.trace.trace_id not in seen and one.trace.revision == 1:
-                draft.observe(found)
-            seen.add(one.trace.trace_id)
-            assessed.append(found)
-            self.worked()
+        # In a thread: while the event loop waits nobody tells the broker that this worker lives.
+        apart = asyncio.get_running_loop().run_in_executor
+        assessed = await apart(self._thread, self._assess, read, set(before), draft)
         claims = await self._claim(assessed)
         change = Change(applied=fresh[-1].offset + 1, keep=draft.changed())
-        results = [decide(found, self._policy, claims.get(number)) for number, found in enumerate(assessed)]
+        results = await apart(self._thread, self._decide, assessed, claims)
         for result, found in zip(results, assessed, strict=True):
             outgoing.extend(_outgoing(result))
             now = settled(result, found.trace.withheld is not None)
@@ -172,6 +169,25 @@ class CurateStage:
         if self._miner is not None:
             await self._miner.tick()
 
+    def _assess(self, read: Sequence[_Read], seen: set[str], draft: Draft) -> list[Assessed]:
+        """Measure each trace against the windows as the traces before it left them."""
+        assessed = []
+        for one in read:
+            found = assess(one.trace, self._policy, draft.context_of(one.trace))
+            if one.trace.trace_id not in seen and one.trace.revision == 1:
+                draft.observe(found)
+            seen.add(one.trace.trace_id)
+            assessed.append(found)
+            self.worked()
+        return assessed
+
+    def _decide(self, assessed: Sequence[Assessed], claims: Mapping[int, Claim]) -> list[Curated]:
+        results = []
+        for number, found in enumerate(assessed):
+            results.append(decide(found, self._policy, claims.get(number)))
+            self.worked()
+        return results
+
     async def _claim(self, assessed: Sequence[Assessed]) -> dict[int, Claim]:
         """Answers of the index by place in the batch, for those that pass; the others give up what they may hold.
 
@@ -180,7 +196,9 @@ class CurateStage:
         if self._index is None:
             return {}
         passing = [number for number, found in enumerate(assessed) if found.passes]
-        candidates = dict(zip(passing, _candidates([assessed[number] for number in passing]), strict=True))
+        apart = asyncio.get_running_loop().run_in_executor
+        signed = await apart(self._thread, _candidates, [assessed[number] for number in passing])
+        candidates = dict(zip(passing, signed, strict=True))
         asked: list[Candidate | Withdrawal] = []
         for number, found in enumerate(assessed):
             trace = found.trace

@@ -1,6 +1,7 @@
 """What closing a trace refuses, and that a long redaction is seen to go on."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -90,6 +91,36 @@ def test_a_long_redaction_says_after_each_text_that_it_goes_on() -> None:
     assert set(range(1, model.asked + 1)) <= set(heard)
     (trace,) = bench.world.records("traces", Trace)
     assert "ner=slow-1" in trace.redaction.rules_version
+
+
+class Blocking(Slow):
+    """A model that goes on with a text only when somebody else has had a turn; it gives up after a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = threading.Event()
+        self.turns = 0
+
+    def find(self, text: str) -> Sequence[Finding]:
+        self.turns += self.turn.wait(5)
+        return ()
+
+
+def test_the_event_loop_goes_on_while_a_trace_is_redacted() -> None:
+    model = Blocking()
+    bench = bench_with(replace(RULES_ALONE, recognizer=model))
+    bench.send(Run("t").starts(goal="Yesterday Anna Berg told me about the trip to Rome.").ends().events)
+
+    async def close() -> None:
+        closing = asyncio.ensure_future(bench.stage.tick(0, 10**12))
+        while not closing.done():
+            await asyncio.sleep(0.01)
+            model.turn.set()  # what the heartbeat of a consumer would do now
+        await closing
+
+    asyncio.run(close())
+    assert model.turns >= 1
+    assert len(bench.world.records("traces", Trace)) == 1
 
 
 def test_a_watchdog_that_hears_of_work_does_not_bark(monkeypatch: pytest.MonkeyPatch) -> None:
