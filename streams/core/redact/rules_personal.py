@@ -60,7 +60,7 @@ ID_RULES: tuple[Rule, ...] = (
         r"(?<![\w.+-])([\w.+-]{1,64}(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
     ), checks.email),
     Rule("IBAN", r"[a-z][a-z][0-9][0-9] ?[a-z0-9]{4} ?[a-z0-9]{4} ?[a-z0-9]{3}", re.compile(
-        rf"(?<![A-Za-z0-9])({_iban_shapes()})(?![A-Za-z0-9])"
+        rf"(?<![A-Za-z0-9])(?=[A-Za-z]{{2}}\d\d)({_iban_shapes()})(?![A-Za-z0-9])"
     ), checks.iban),
     Rule("CARD", _NUMBERS, re.compile(
         r"(?<![\w.+/-])([1-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\2\d{4}\2\d{4}(?:\2\d{3})?|3\d{3}([ -])\d{6}\3\d{4,5})"
