@@ -123,11 +123,18 @@ PLANS: dict[str, Plan] = {
     ),
     "redact": Plan(
         (
-            Figure("rules.mb_per_second.tau-bench", "redaction by rules, tau-bench", "MB/s", 5),
-            Figure("rules.mb_per_second.tau2-bench", "redaction by rules, tau2", "MB/s", 5),
-            Figure("with_model.mb_per_second.tau-bench", "redaction with the model, tau-bench", "MB/s", 0.1),
+            *(
+                Figure(f"{how}.speed.{name}.mb_per_second", f"redaction {said}, {name}", "MB/s", aim)
+                for how, said, aim in (("rules", "by rules", 5), ("with_model", "with the model, cold", 0.1))
+                for name in ("tau-bench", "tau2", "mini-swe", "swe-agent", "claude-code")
+            ),
+            Figure("with_model.speed.tau-bench.rss_mb", "a process that redacts, with the model", "MiB"),
+            Figure("with_model.labelled.f2", "F2, labelled sentences", "", 0.8),
+            Figure("with_model.unseen.odd.f2", "F2, templates not looked at", "", 0.8),
+            Figure("with_model.labelled.person_recall", "persons found in prose", "", 0.94),
+            Figure("with_model.recorded.keyed_recall", "keyed personal values gone", "", 0.99),
         ),
-        ("--limit", "2"),
+        ("--limit", "2", "--traces", "1"),
     ),
     "patterns": Plan(
         (

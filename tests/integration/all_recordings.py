@@ -2,7 +2,7 @@
 patterns, on a stack of its own. Prints the verdicts by format, whether the balance holds, and whether a second import
 added anything, as JSON.
 
-`python -m tests.bench.recordings [--seconds N]`; needs the recorded runs beside the checkout.
+`python -m tests.integration.all_recordings [--seconds N]`; needs the recorded runs beside the checkout.
 """
 
 import argparse
