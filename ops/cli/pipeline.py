@@ -65,7 +65,6 @@ def run(
                     live.console.print(f"[dim]{found}[/dim]")
 
 
-
 Attended = Annotated[bool, typer.Option("--attended", hidden=True, help="Stop when stdin ends: its starter is gone.")]
 
 
