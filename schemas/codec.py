@@ -9,14 +9,14 @@ import io
 import struct
 import uuid
 from collections.abc import Iterable, Sequence
-from functools import cache
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Protocol, TypeVar
 
 import msgspec
-from fastavro import schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader
 
-from schemas.contracts import NAMESPACE, AvroSchema, parsed_schema
+from schemas.compiled import compiled, read_record, write_record
+from schemas.contracts import AvroSchema, parsed_schema
 from schemas.errors import InvalidRecord, InvalidWireFormat, UndecodableRecord
 from schemas.records import BODY_TYPES, Event, EventBatch, Record
 
@@ -50,44 +50,27 @@ class SchemaLookup(Protocol):
 
 
 def encode(record: Record, schema_id: int) -> bytes:
-    """Encode a record with the prefix framing; `schema_id` is the registered id of its schema."""
-    out = io.BytesIO()
-    out.write(_PREFIX.pack(0, schema_id))
-    plain = msgspec.to_builtins(record, builtin_types=(bytes,))
-    _name_branches(plain, type(record))
-    schemaless_writer(out, parsed_schema(type(record).__name__), plain)
-    return out.getvalue()
+    """Encode a record with the prefix framing; `schema_id` is the registered id of its schema.
 
-
-def _name_branches(plain: dict[str, Any], record_type: type[Record]) -> None:
-    """Say which record an optional field holds. fastavro would find out by validating it whole, at half the cost of
-    writing it.
+    Raises ValueError when a value does not fit its field, which is a defect of the caller.
     """
-    for name, branch, held, many in _branches(record_type):
-        value = plain[name]
-        if not value:
-            continue
-        if many:
-            for item in value:
-                _name_branches(item, held)
-            continue
-        _name_branches(value, held)
-        if branch is not None:
-            plain[name] = (branch, value)
+    out = bytearray(_PREFIX.pack(0, schema_id))
+    try:
+        write_record(record, out)
+    except Exception as error:  # any built-in type, and some carry the value; none is ours
+        raise ValueError(f"{type(record).__name__} cannot be written: {_misfit(record, error)}") from None
+    return bytes(out)
 
 
-@cache
-def _branches(record_type: type[Record]) -> tuple[tuple[str, str | None, type[Record], bool], ...]:
-    """Fields that hold records: name, branch name if it is optional, record type, whether it is an array."""
-    found: list[tuple[str, str | None, type[Record], bool]] = []
-    for name, hint in get_type_hints(record_type).items():
-        options = [option for option in get_args(hint) or (hint,) if option not in (type(None), Ellipsis)]
-        held = options[0]
-        if isinstance(held, type) and issubclass(held, Record):
-            many = get_origin(hint) is tuple
-            optional = not many and type(None) in get_args(hint)
-            found.append((name, f"{NAMESPACE}.{held.__name__}" if optional else None, held, many))
-    return tuple(found)
+def _misfit(record: Record, error: Exception) -> str:
+    """Why a record cannot be written, without what it holds: the kind of error, and the field where types show it."""
+    try:
+        msgspec.convert(msgspec.to_builtins(record, builtin_types=(bytes,)), type(record))
+    except msgspec.ValidationError as found:  # its text may hold the value; the path behind it holds none
+        return f"{type(error).__name__} at {str(found).rpartition(' - at ')[2]}"
+    except Exception:  # values of no type that Avro knows
+        return type(error).__name__
+    return type(error).__name__
 
 
 def split_frame(value: bytes | None, headers: Headers = None) -> tuple[SchemaId, bytes]:
@@ -165,23 +148,28 @@ def decode_events(value: bytes | None, lookup: SchemaLookup, headers: Headers = 
 
 
 def _read(payload: bytes, writer: WriterSchema, expected: type[RecordT]) -> RecordT:
-    source = io.BytesIO(payload)
+    compiled(expected)  # not below: that a type cannot be compiled is no fault of the message
     try:
-        if writer.is_ours:
-            data = schemaless_reader(source, writer.schema, None)
-        else:
-            data = schemaless_reader(source, writer.schema, parsed_schema(writer.record))
-    except Exception as error:  # fastavro raises many built-in types on hostile bytes; none is ours
+        record, end = read_record(payload, expected) if writer.is_ours else _read_foreign(payload, writer, expected)
+    except msgspec.ValidationError:
+        raise UndecodableRecord(f"the decoded {writer.record} does not fit its type") from None
+    except Exception as error:  # both readers raise many built-in types on hostile bytes; none is ours
         raise UndecodableRecord(
             f"{len(payload)} bytes do not decode as {writer.record} ({type(error).__name__})"
         ) from None
-    rest = len(payload) - source.tell()
+    rest = len(payload) - end
     if rest:
         raise UndecodableRecord(f"{rest} bytes are left over after {writer.record}")
-    try:
-        return msgspec.convert(data, expected)
-    except msgspec.ValidationError:
-        raise UndecodableRecord(f"the decoded {writer.record} does not fit its type") from None
+    return record
+
+
+def _read_foreign(payload: bytes, writer: WriterSchema, expected: type[RecordT]) -> tuple[RecordT, int]:
+    """Like `read_record`, for bytes of another version's schema."""
+    source = io.BytesIO(payload)
+    data = schemaless_reader(source, writer.schema, parsed_schema(writer.record))
+    record = msgspec.convert(data, expected)
+    write_record(record, bytearray())  # fastavro takes an int of any width, which no stage could pass on
+    return record, source.tell()
 
 
 def validate_event(event: Event) -> None:
