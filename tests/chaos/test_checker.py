@@ -16,7 +16,7 @@ from tests.chaos.verdict import Verdict
 from tests.integration.line import ROOT, Line, wait_for
 from tests.integration.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 CALM_SECONDS = 10.0
 
