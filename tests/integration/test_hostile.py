@@ -67,7 +67,7 @@ def hostile_runs() -> dict[str, list[Event]]:
 
 
 def test_huge_deep_and_broken_runs_pass_or_are_held_back_and_the_next_ones_go_through(line: Line) -> None:
-    line.settings = line.settings.model_copy(update={"policy": DEFAULT_POLICY})
+    line.settings = line.settings.model_copy(update={"policy": DEFAULT_POLICY, "redaction": DEFAULT_REDACTION})
     world, runs = line.world(95), hostile_runs()
     supervisor = line.start()
     good = {name: [world.run(turns=2) for _ in range(4)] for name in ("before", "after")}
