@@ -38,6 +38,7 @@ from streams.core.timers import ClosedTrace, OpenTrace, Windows
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
 from streams.stages.closing import Reporting, events_of, outgoing_of, settle
+from streams.stages.taking_over import unsure_before
 from streams.state.port import Change, Lease, PartitionState, StateFull
 
 TOPIC = "agent-events"
@@ -112,8 +113,7 @@ class AssembleStage:
         """Take over a partition; returns the offset to go on from, None for the beginning."""
         state = self._state_of(partition)
         lease = await state.acquire(self._owner)
-        somebody_was_here = lease.applied is not None or not await self._log.is_empty("traces")
-        unsure = await self._log.end_offset(TOPIC, partition) if somebody_was_here else 0
+        unsure = await unsure_before(self._log, lease, TOPIC, partition, "traces")
         counts = await state.counts()
         self._partitions[partition] = _Partition(
             partition, state, lease, unsure, 0, counts.get("open_traces", 0), counts.get("open_bytes", 0)

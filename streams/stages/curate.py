@@ -29,6 +29,7 @@ from streams.core.settle import Settled, count_changes, settled
 from streams.metrics import METRICS
 from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
 from streams.stages.patterns import PatternMiner, counted
+from streams.stages.taking_over import unsure_before
 from streams.stages.windows import Draft, PartitionWindows
 from streams.state.near_duplicates import NearDuplicates
 from streams.state.port import Change, Lease, PartitionState
@@ -96,8 +97,7 @@ class CurateStage:
         """Take over a partition; returns the offset to go on from, None for the beginning."""
         state = self._state_of(partition)
         lease = await state.acquire(self._owner)
-        somebody_was_here = lease.applied is not None or not await self._log.is_empty("decisions")
-        unsure = await self._log.end_offset(TOPIC, partition) if somebody_was_here else 0
+        unsure = await unsure_before(self._log, lease, TOPIC, partition, "decisions")
         windows = PartitionWindows(partition, self._policy.windows, await state.kept(lease))
         self._partitions[partition] = _Partition(partition, state, lease, unsure, windows)
         return lease.applied

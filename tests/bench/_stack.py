@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,8 @@ from ops.stack import down, kafka, up
 from ops.stack.state import load
 from ops.supervisor import settings_environment
 from schemas.settings import Settings, load_settings
-from tests.integration.line import fresh_topics
-
-_PORTS_OF_A_STACK = 14
-_POLICIES = Path(__file__).parents[1] / "policies"
-RULES = _POLICIES / "rules.toml"
-"""Redaction without the model."""
+from tests.integration.line import RULES, fresh_topics
+from tests.integration.ports import free_port_base
 
 
 class TookTooLong(RuntimeError):
@@ -39,7 +34,7 @@ def fresh_stack(*, slow_listener: bool = False) -> Iterator[tuple[Path, int]]:
     proxy may listen.
     """
     home = Path(tempfile.mkdtemp(prefix="tdc-bench-")) / "home"
-    port_base = _free_port_base()
+    port_base = free_port_base()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers must not outlive a benchmark that is stopped
     if slow_listener:
         plain = kafka.server_properties
@@ -154,21 +149,3 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str, every: 
 
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-
-
-def _free_port_base() -> int:
-    first = 10_200 + os.getpid() % 400 * 40
-    bases: list[int] = [*range(first, 31_000, 40), *range(10_200, first, 40)]
-    for base in bases:
-        if all(_is_free(port) for port in range(base, base + _PORTS_OF_A_STACK)):
-            return base
-    raise TookTooLong("no free ports for a stack")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return True
-    return False

@@ -37,7 +37,6 @@ from tests.bench._assembly import BLOCK, Sending, as_json, event_ids_of, events_
 from tests.bench._environment import PEERS, interpreter
 from tests.bench._spread import spread
 from tests.bench._stack import (
-    RULES,
     TookTooLong,
     cpu_seconds,
     fresh_stack,
@@ -50,6 +49,7 @@ from tests.bench._stack import (
     tdc,
     wait_until,
 )
+from tests.integration.line import RULES
 
 _EVENTS_EACH = 60
 _QUIET_SECONDS = 2.0

@@ -37,10 +37,10 @@ from streams.core.redact.policy import NerRules, RedactionPolicy
 from streams.core.redact.pseudonyms import Pseudonyms
 from streams.core.redact.redactor import Redactor
 from streams.redaction import build_redactor
+from tests.bench._spans import merged, overlap
 from tests.bench._unseen import unseen
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-_BETWEEN = re.compile(r"[\s\W_]*")
 _KEYS = frozenset({"first_name", "last_name", "email", "dob", "address1", "address2", "zip", "user_id", "payment_id"})
 _FORMATS = {
     "tau-bench": ("tau-bench", "*.gz"),
@@ -50,7 +50,6 @@ _FORMATS = {
     "claude-code": ("claude-code-transcripts", "*.jsonl"),
 }
 _USES = (("rules", "off"), ("with_model", "auto"))
-Span = tuple[int, int]
 
 
 def labelled(data: Path) -> Iterator[dict[str, Any]]:
@@ -58,17 +57,6 @@ def labelled(data: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((data / "presidio-research").glob("*.gz")):
         text = gzip.decompress(path.read_bytes()).decode()
         yield from map(json.loads, text.splitlines()) if "jsonl" in path.name else json.loads(text)
-
-
-def merged(spans: list[Span], text: str) -> list[Span]:
-    """Neighbours made one."""
-    out: list[Span] = []
-    for start, end in sorted(spans):
-        if out and _BETWEEN.fullmatch(text, out[-1][1], start):
-            out[-1] = (out[-1][0], max(end, out[-1][1]))
-        else:
-            out.append((start, end))
-    return out
 
 
 def score(records: list[dict[str, Any]], redactor: Redactor) -> dict[str, float]:
@@ -82,7 +70,7 @@ def score(records: list[dict[str, Any]], redactor: Redactor) -> dict[str, float]
         predicted, annotated = predicted + len(mine), annotated + len(gold)
         free = set(mine)
         for start, end in gold:
-            match = next((m for m in free if _iou(m, (start, end)) >= 0.9), None)
+            match = next((m for m in free if overlap(m, (start, end)) >= 0.9), None)
             if match is not None:
                 hits += 1
                 free.discard(match)
@@ -219,11 +207,6 @@ def _values(value: Any) -> Iterator[str]:
             yield from _values(json.loads(value))
         except ValueError:
             return
-
-
-def _iou(one: Span, other: Span) -> float:
-    shared = min(one[1], other[1]) - max(one[0], other[0])
-    return shared / (max(one[1], other[1]) - min(one[0], other[0])) if shared > 0 else 0.0
 
 
 def main() -> None:

