@@ -68,7 +68,12 @@ def collect(settings: Settings, demo_run: str, announced: Collection[str]) -> Co
 
 def choose_shown(traces: Sequence[Row], decisions: Sequence[Row]) -> str | None:
     """Id of an accepted run worth looking at: one that made good an error, as short as there is."""
-    accepted = {row["trace_id"] for row in decisions if row["verdict"] == "accepted"}
+    # A run that is accepted for what its errors teach has no example of the run itself.
+    accepted = {
+        row["trace_id"]
+        for row in decisions
+        if row["verdict"] == "accepted" and "error_training_only" not in row["reasons"]
+    }
     candidates = [row for row in traces if row["trace_id"] in accepted]
     best = min(
         candidates,

@@ -142,6 +142,8 @@ def test_the_shown_run_made_good_an_error() -> None:
     decided = [decision_row(name, "accepted") for name in "abc"]
     assert choose_shown(runs, decided) == "c"
     assert choose_shown(runs, [decision_row("a", "accepted"), decision_row("c", "rejected", "x")]) == "a"
+    only_errors = decision_row("c", "accepted", "error_training_only")
+    assert choose_shown(runs, [decision_row("a", "accepted"), only_errors]) == "a"
     assert choose_shown(runs, []) is None
 
 
