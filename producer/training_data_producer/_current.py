@@ -1,10 +1,9 @@
 """Where in which trace this code runs: span ids, W3C trace context, and the scope that is open right now."""
 
-import contextlib
 import os
 import random
 import re
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,22 +38,31 @@ def reseed() -> None:
 
 def current_scope() -> "Scope | None":
     """The innermost scope open in this thread or task."""
-    return _open_scope.get()
+    return nearest_open(_open_scope.get())
 
 
 def current_trace() -> "Agent | None":
     """The agent whose code runs in this thread or task; None outside of any trace."""
-    scope = _open_scope.get()
+    scope = current_scope()
     return scope.owner if scope else None
 
 
-def enter_scope(scope: "Scope") -> "Token[Scope | None]":
-    """Make a scope the innermost one."""
-    return _open_scope.set(scope)
+def nearest_open(scope: "Scope | None") -> "Scope | None":
+    """This scope, or the innermost one around it that has not ended."""
+    while scope is not None and scope._state == "ended":
+        scope = scope._outer
+    return scope
 
 
-def leave_scope(token: "Token[Scope | None] | None") -> None:
-    """Undo `enter_scope`; harmless in another context, as when a generator is closed elsewhere."""
-    if token is not None:
-        with contextlib.suppress(ValueError, RuntimeError):
-            _open_scope.reset(token)
+def enter_scope(scope: "Scope") -> "Scope | None":
+    """Make a scope the innermost one; gives the one that was."""
+    outer = current_scope()
+    _open_scope.set(scope)
+    return outer
+
+
+def leave_scope(scope: "Scope", outer: "Scope | None") -> None:
+    """Undo `enter_scope`. Scopes of interleaved generators are not left in the order of a stack, and a generator may be
+    closed in another context: what is innermost there stays so, and ended scopes are passed over later."""
+    if _open_scope.get() is scope:
+        _open_scope.set(nearest_open(outer))

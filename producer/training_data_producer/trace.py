@@ -9,13 +9,12 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import Token
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from training_data_producer._bodies import Avro
-from training_data_producer._current import current_scope, enter_scope, leave_scope, new_span_id
+from training_data_producer._current import current_scope, enter_scope, leave_scope, nearest_open, new_span_id
 from training_data_producer._encoding import AgentContext
 from training_data_producer.moments import Moments
 
@@ -49,8 +48,8 @@ class Scope(Moments):
         self._producer = producer
         self._values = producer._values
         self._context = context
-        self._token: Token[Scope | None] | None = None
         self._outer: Scope | None = None
+        self._entered = False
         self._state: Literal["new", "open", "ended"] = "new"
         self._started = 0.0
         self._process = producer._pipeline
@@ -109,11 +108,11 @@ class Scope(Moments):
     @contextmanager
     def activate(self) -> Iterator["Self"]:
         """Make this the innermost scope in another thread, where the open scope is not known."""
-        token = enter_scope(self)
+        outer = enter_scope(self)
         try:
             yield self
         finally:
-            leave_scope(token)
+            leave_scope(self, outer)
 
     def start(self) -> "Self":
         """What `with` does on entering; harmless when started."""
@@ -133,16 +132,18 @@ class Scope(Moments):
 
     def __enter__(self) -> "Self":
         self.start()
-        self._outer = current_scope()
-        self._token = enter_scope(self)
+        outer = enter_scope(self)
+        if not self._entered:  # entered again inside itself, it would be around itself
+            self._entered, self._outer = True, outer
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        leave_scope(self._token)
-        self._token = None
         self.end(error)
+        # Ended scopes let go of each other, else interleaved runs would chain up without end.
+        self._outer = nearest_open(self._outer)
+        leave_scope(self, self._outer)
 
     async def __aenter__(self) -> "Self":
         return self.__enter__()

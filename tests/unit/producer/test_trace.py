@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -243,6 +244,46 @@ def test_decorated_generators(caught: Caught) -> None:
         asyncio.run(read())
     ends = [event.agent_ended.completion_status for event in caught.events() if event.agent_ended]
     assert ends == ["unknown", "interrupted", "failed"]
+
+
+def test_interleaved_runs_do_not_hold_each_other(caught: Caught) -> None:
+    """Eight runs take turns in one thread: no scope is left in the order in which they were entered."""
+
+    def run(name: str) -> Iterator[None]:
+        with caught.producer.trace(scenario=name, agent="a") as trace:
+            for _ in range(5):
+                with trace.tool("Look") as call:
+                    yield
+                    call.result(1)
+                yield
+
+    rng = random.Random(1)
+    turns, started, deepest = [run("0")], 1, 0
+    while turns:
+        turn = rng.choice(turns)
+        if next(turn, "over") == "over":
+            turns.remove(turn)
+        while len(turns) < 8 and started < 200:
+            turns.append(run(str(started)))
+            started += 1
+        around, scope = 0, current_scope()
+        while scope is not None:
+            around, scope = around + 1, scope._outer
+        deepest = max(deepest, around)
+    assert deepest < 50
+    assert current_scope() is None
+    assert len(caught.events()) == 200 * (2 + 2 * 5)
+    began = {event.span_id: event for event in caught.events() if event.agent_started}
+    for event in caught.events():
+        if event.tool_called:
+            assert began[event.parent_span_id or ""].trace_id == event.trace_id
+
+
+def test_a_scope_entered_inside_itself(caught: Caught) -> None:
+    with caught.producer.trace(scenario="s", agent="a") as trace, trace.tool("Look"), trace:
+        trace.user_message("hi")
+    assert current_scope() is None
+    assert caught.kinds().count("agent_ended") == 1
 
 
 def test_a_traced_function_inside_a_trace_is_a_child_agent(caught: Caught) -> None:
