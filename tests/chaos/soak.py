@@ -7,6 +7,7 @@ table and writes a JSON file with all samples. Exit code 1 when something grows.
 
 import argparse
 import itertools
+import random
 import shutil
 import statistics
 import sys
@@ -26,23 +27,27 @@ from ops.status import Status, gather_status
 from ops.supervisor import Supervisor
 from schemas.codec import encode
 from schemas.errors import TransientError
-from schemas.records import Event, EventBatch
+from schemas.records import Event, EventBatch, UserMessage
 from schemas.settings import Settings, load_settings
 from sinks.maintenance import open_handle
 from sinks.tables import TABLES
 from streams.kafka import ensure_topics
-from tests.integration.line import ALONE, ROOT, RULES, registered
+from tests.integration.line import ROOT, RULES, registered
 from tests.integration.ports import free_port_base
 from tests.integration.world import TOPIC, World
 
 SAMPLE_SECONDS = 5.0
 _TEMPLATES = 200
+_REPEATED = 10
+"""One run in so many says what another said."""
+_WORDS = 60
 _BURST = 1_500
 _MAX_GROWTH = 0.10
 """Growth of memory that counts as flat, over the judged time, relative to its mean..."""
 _SLACK_BYTES = 24 * 2**20
 """...and this much on top."""
 _MAX_LAG_SECONDS = 20.0
+SOAK = ROOT / "tests" / "policies" / "soak.toml"
 _SERVERS = ("kafka", "registry", "redis", "s3")
 
 
@@ -83,6 +88,8 @@ class Load:
         self._producer = Producer(config)
         self._batch_id = world.batch_id
         self._templates = [world.mixed_run() for _ in range(_TEMPLATES)]
+        self._random = random.Random(1)
+        self._lexicon = ["".join(self._random.choices("abcdefghijklmnop", k=6)) for _ in range(5000)]
         self._numbers = itertools.count()
         self.sent = 0
 
@@ -108,10 +115,16 @@ class Load:
 
     def _fresh(self, number: int) -> tuple[Event, ...]:
         name = f"soak-{number}"
-        return tuple(
+        events = [
             msgspec.structs.replace(event, trace_id=name, event_id=f"{name}-{place}")
             for place, event in enumerate(self._templates[number % _TEMPLATES])
-        )
+        ]
+        if number % _REPEATED:
+            # Else all runs would repeat the first two hundred, and the index of near-duplicates would stay empty.
+            heard = next(place for place, event in enumerate(events) if event.user_message)
+            said = " ".join(self._random.choices(self._lexicon, k=_WORDS))
+            events[heard] = msgspec.structs.replace(events[heard], user_message=UserMessage(content=said))
+        return tuple(events)
 
 
 def soak(minutes: float, place: Path, say: Callable[[str], None]) -> list[Judgement]:
@@ -122,7 +135,7 @@ def soak(minutes: float, place: Path, say: Callable[[str], None]) -> list[Judgem
         up(home, port_base)
         windows = {"remember_seconds": max(20.0, seconds / 6), "amend_seconds": min(3600.0, max(10.0, seconds / 12))}
         settings = load_settings(
-            home=home, port_base=port_base, policy=ALONE, redaction=RULES, assemble={**windows, "idle_seconds": 20}
+            home=home, port_base=port_base, policy=SOAK, redaction=RULES, assemble={**windows, "idle_seconds": 20}
         )
         ensure_topics(settings)
         load = Load(settings, registered(settings))
