@@ -123,7 +123,7 @@ class Finder:
 
     def _apply(self, place: int, text: str, taken: bytearray, found: list[Finding]) -> None:
         rule = self._rules[place]
-        for match in rule.pattern.finditer(text):
+        for match in rule.matches(text):
             start, end = match.span(match.lastindex or 0) if match.re.groups == 1 else _first_span(match)
             if not rule.accept(text[start:end]) or taken.find(1, start, end) >= 0:
                 continue

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from streams.core.redact import checks
 from streams.core.redact.places import IBAN_LENGTHS
-from streams.core.redact.rule import Rule
+from streams.core.redact.rule import Rule, starting
 from streams.core.redact.words import word_set
 
 _NUMBERS = (
@@ -22,9 +22,16 @@ DATE = (
 
 
 def _spoken(
-    kind: str, words: str, value: str, accept: Callable[[str], bool], hint: str | None = None, gap: str = ""
+    kind: str,
+    words: str,
+    value: str,
+    accept: Callable[[str], bool],
+    hint: str | None = None,
+    gap: str = "",
+    first: str | None = None,
 ) -> Rule:
-    """A value of which words before it say what it is: "passport number is X", "SSN: X"."""
+    """A value of which words before it say what it is: "passport number is X", "SSN: X". `first`: the letters that
+    `words` begin with, where they begin with a group."""
     link = (
         r"(?:[ \t]{0,3}(?:number|numbers|no\.?|nr\.?|num\.?|code|id|#|details))?"
         r"[\"'\\]{0,3}[ \t]{0,3}(?:[:=#(]|is|was|are|as|to|of)?[ \t]{0,3}(?:now |still |also )?[\"'\\#:]{0,3}" + gap
@@ -37,7 +44,18 @@ def _spoken(
         hint,
         re.compile(rf"(?i)(?<![\w-])(?:{words})(?![a-z0-9]){link}(?!(?<=\\)u[0-9a-f]{{4}})({value}){_NO_WORD_AFTER}"),
         accept,
+        _beginning(words, first),
     )
+
+
+def _beginning(words: str, first: str | None) -> re.Pattern[str]:
+    """Where the alternatives of `words` may begin, in either case."""
+    letters = {place[-1] for place in re.findall(r"(?:^|\|)[a-z]", words)} if first is None else set(first)
+    return starting("".join(char + char.upper() + _SAME.get(char, "") for char in sorted(letters)), r"\w-")
+
+
+_SAME = {"i": "\u0130\u0131", "s": "\u017f", "k": "\u212a"}
+"""Letters beyond ASCII that `re` takes for one of ASCII where case does not matter."""
 
 
 def _iban_shapes() -> str:
@@ -57,7 +75,7 @@ _RECORD = r"[A-Za-z0-9](?:[A-Za-z0-9]|[-/ .](?=[A-Za-z]{0,3}\d)){3,24}"
 
 ID_RULES: tuple[Rule, ...] = (
     Rule("EMAIL", "@|%40", re.compile(
-        r"(?<![\w.+-])([\w.+-]{1,64}(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
+        r"([\w.+-](?<![\w.+-].)[\w.+-]{0,63}+(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
     ), checks.email),
     Rule("IBAN", r"[a-z][a-z][0-9][0-9] ?[a-z0-9]{4} ?[a-z0-9]{4} ?[a-z0-9]{3}", re.compile(
         rf"(?<![A-Za-z0-9])(?=[A-Za-z]{{2}}\d\d)({_iban_shapes()})(?![A-Za-z0-9])"
@@ -65,7 +83,7 @@ ID_RULES: tuple[Rule, ...] = (
     Rule("CARD", _NUMBERS, re.compile(
         r"(?<![\w.+/-])([1-6]\d{12,18}|[2-6]\d{3}([ -])\d{4}\2\d{4}\2\d{4}(?:\2\d{3})?|3\d{3}([ -])\d{6}\3\d{4,5})"
         r"(?![\w-]|\.\d|[ ]\d{4}\b)"
-    ), checks.card),
+    ), checks.card, starting("1-6", r"\w.+/-")),
     _spoken("CARD", "card|cc", r"\d(?:[ -]?\d){11,18}", checks.luhn_number, hint="(?:card|cc)[^0-9]{0,24}[0-9]{4}"),
     Rule("NATIONAL_ID", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]", re.compile(
         r"(?<![\w.])(\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w.-])"), checks.cpf),
@@ -102,13 +120,13 @@ ID_RULES: tuple[Rule, ...] = (
     _spoken("SSN", "ssn|social security|itin", r"\d{3}[ -]?\d{2}[ -]?\d{4}", checks.ssn),
     _spoken("MEDICAL_RECORD", r"mrn|medical record|(?:patient|chart|encounter|health record)(?= ?(?:id|no|num|#"
                               r"|record))",
-            _RECORD, checks.record_number, hint="mrn|medical rec|patient|chart|encounter|health rec"),
+            _RECORD, checks.record_number, hint="mrn|medical rec|patient|chart|encounter|health rec", first="mpceh"),
     _spoken("HEALTH_PLAN", r"health plan|insurance|(?:member|subscriber|beneficiary|policy)(?= ?(?:id|no|num|#))"
             r"|medicare|medicaid|group(?= ?(?:no|num|#))", _RECORD, checks.record_number,
-            hint="health plan|insurance|member|subscriber|beneficiary|policy|medica|group"),
+            hint="health plan|insurance|member|subscriber|beneficiary|policy|medica|group", first="himsbpg"),
     _spoken("ACCOUNT", r"(?:bank |checking |savings |customer )?(?:account|acct\.?|a/c)|routing|sort code|bsb|aba",
             r"\d(?:[ -]?\d){4,16}|[A-Z]{2,4}-?\d{6,16}", checks.record_number,
-            hint=r"(?:account|acct|a/c|routing|sort code|bsb|aba)[^0-9]{0,24}[0-9]"),
+            hint=r"(?:account|acct|a/c|routing|sort code|bsb|aba)[^0-9]{0,24}[0-9]", first="abcrs"),
     _spoken("VEHICLE", "vin|vehicle identification|chassis", r"[A-HJ-NPR-Z0-9]{17}", checks.vin),
     _spoken("VEHICLE", r"licen[cs]e plate|number plate|plate|registration", r"[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,5}",
             lambda text: any(c.isdigit() for c in text) and text.upper() == text and len(text) > 4,
@@ -121,7 +139,7 @@ ID_RULES: tuple[Rule, ...] = (
     Rule("IP", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", re.compile(
         r"(?<![\w.])(?<![A-Za-z]/)(?<!==)((?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})"
         r"(?!\.?\w|-[A-Za-z])"
-    ), checks.ip),
+    ), checks.ip, starting(r"\d", r"\w.")),
     Rule("IP", r":(?::|[0-9a-f]{1,4}:[0-9a-f]{1,4}:)", re.compile(
         r"(?<![\w:.])([0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,33})(?![\w:])"
     ), checks.ip),
@@ -131,7 +149,7 @@ ID_RULES: tuple[Rule, ...] = (
         r"(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
         r"|(?<!\d[ .-])\(?0\d{1,4}\)?(?:[ .-]\d{2,4}){2,4}"
         r"|(?<!\d[ .-])\(?0(?![467][0-7]{2} )[1-9]\d{0,3}\)?[ /-]\d{6,8})(?![\w/=*:-]|\.\d| ?\d)"
-    ), checks.phone),
+    ), checks.phone, starting(r"+(\d", r"\w.+/*-")),
     Rule("PHONE", r"(?:phone|call|cell|mobile|messages? to|reach|answer|dial|text|sms|ring|fax|desk|office|home|work"
          r"|tel|whatsapp|hotline|contact|number|registered)[^0-9]{0,30}[0-9][0-9 .()-]{5,16}[0-9]",
          re.compile(
@@ -141,7 +159,7 @@ ID_RULES: tuple[Rule, ...] = (
         r"(?:[ \t]{0,3}(?:[:=]|is|at|on|to|me|us|him|her|them|call|or|me at|us at|you at|me on|you on))?"
         r"(?: (?:at|on|is|to))?\s{0,3}"
         r"(\+?\(?\d{1,5}\)?(?:[ .-]?\(?\d{1,5}\)?){1,5}(?: ?(?:x|ext\.?) ?\d{1,5})?)(?![\w/:%$-]|[.,]\d)"
-    ), checks.spoken_phone),
+    ), checks.spoken_phone, starting("tpcmradsfohwnTPCMRADSFOHWN\u017f", "a-zA-Z")),
 )  # fmt: skip
 
 _CAP = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)?"

@@ -3,7 +3,7 @@
 import re
 
 from streams.core.redact.places import COUNTRIES, NATIONALITIES, STREET_ENDINGS, STREET_STARTS, STREET_WORDS
-from streams.core.redact.rule import Rule
+from streams.core.redact.rule import Rule, starting
 from streams.core.redact.words import ORDINARY, TECHNICAL, word_set
 
 _CAP = r"[^\W\d_a-z][\w'’.-]{0,30}"
@@ -70,14 +70,14 @@ PLACE_RULES: tuple[Rule, ...] = (
     Rule("ADDRESS", rf"[0-9a-z] (?:[^\n]{{1,60}} )?(?:{STREET_WORDS})\b", re.compile(
         rf"(?<![\w.$€£#/-])({_NUMBER},? (?:(?:[NSEW]|N[EW]|S[EW])\.? )?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)) ){{1,4}}"
         rf"(?:{STREET_WORDS})\b(?!')\.?(?: (?:[NSEW]|N[EW]|S[EW])\b(?!\.\w))?{_TAIL})"
-    )),
+    ), start=starting(r"\d", r"\w.$€£#/-")),
     # 4844 Any Words 12 Apt. 3
     Rule("ADDRESS", r"[0-9][a-z0-9/-]{0,6} [^\n]{1,90}\s{1,3}"
                     r"(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot|box|#)", re.compile(
         rf"(?<![\w.$€£#/-])((?:{_NUMBER} ){{1,2}}(?:[^\W\d_][\w'’.-]{{0,30}} ){{0,4}}"
         rf"(?:[^\W\d_][\w'’.-]{{0,30}}|\d{{1,5}}[A-Za-z]?\.?)"
         rf",?\s{{1,3}}(?i:{UNIT})(?:,?\s{{1,3}}(?i:{UNIT}))?)(?!\w)"
-    ), _street_before_unit),
+    ), _street_before_unit, starting(r"\d", r"\w.$€£#/-")),
     # Hauptstraße 12a, 10115 Berlin
     Rule("ADDRESS", r"(?:stra.{1,2}e|str\.|gasse|weg|platz|all.{1,2}e?|ufer|damm|laan|straat|plein|gracht"
                     r"|kade|dreef|gade|vej"

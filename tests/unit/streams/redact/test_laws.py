@@ -13,6 +13,7 @@ from streams.core.redact.leaves import map_text
 from streams.core.redact.pseudonyms import Pseudonyms
 from streams.core.redact.redactor import RULES_ALONE
 from streams.core.redact.replace import Replace
+from streams.core.redact.rules import RULES
 from streams.core.redact.search import Search
 from tests.unit.streams.redact.samples import AWS, GITHUB, KEY, params, redacted
 
@@ -43,6 +44,29 @@ documents = documents_of(st.integers(), st.one_of(words, personal, telling))
 # cannot be told from a real one, and a second pass replaces it again.
 without_long_numbers = documents_of(st.integers(-999, 999), st.one_of(personal, telling))
 NAMES = Pseudonyms(KEY, "laws")
+STARTED = [rule for rule in RULES if rule.start is not None]
+pieces = st.one_of(
+    st.sampled_from((
+        *VALUES, "SSN", "ssn", "\u017fsn ", "passport no. is ", "Driving licence", "insurance", "call me at ", "cell",
+        "\u0130mei ", "4 Elm", " St", "12 Any Lane Apt. 3", "+1 415-555-0134", "(415) 555-0134", "030/123456", "a@b.co",
+        "%40", "@", "1.2.3.4", "::1", "X1234567", "3782 822463 10005", "x" * 70, "ni QQ 12 34 56 C", "mrn: ", "2", "0",
+        "-", ".", "/", "Group no ", "member id ", "savings account ", "a/c ", "BSB ", "health record ", "chart id ",
+    )),
+    st.text("0123456789 .-+()/@aisk\n_", max_size=4),
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(pieces, max_size=8).map("".join))
+def test_looking_where_a_match_may_begin_finds_what_looking_everywhere_finds(text: str) -> None:
+    for rule in STARTED:
+        everywhere = [match.span() for match in rule.pattern.finditer(text)]
+        assert [match.span() for match in rule.matches(text)] == everywhere, rule.pattern.pattern
+
+
+def test_many_rules_know_where_a_match_may_begin() -> None:
+    kinds = {rule.kind for rule in STARTED}
+    assert {"PHONE", "CARD", "IP", "ADDRESS", "NATIONAL_ID", "PASSPORT", "HEALTH_PLAN"} <= kinds
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
