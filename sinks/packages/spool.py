@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-RANGE_BYTES = 64 * 2**20
+RANGE_BYTES = 32 * 2**20
 """About what one range holds."""
 MAX_RANGES = 256
 """Files that are open at once; beyond that ranges grow."""
-HELD_BYTES = 32 * 2**20
+HELD_BYTES = 8 * 2**20
 """Rows that are spread together: the more, the longer are the pieces of a range."""
 _RANGE_SHIFT = 40
 """A place is the number of a range, and below this bit the position in it."""

@@ -45,22 +45,42 @@ class DirectoryTurn:
         self._handle: int | None = None
 
     def take(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise PackageError(f"another build of {self._path.parent.name} is running") from None
-        self._handle = handle
+        while self._handle is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            except FileNotFoundError:
+                continue  # a builder that published nothing has just removed the folder
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                raise PackageError(f"another build of {self._path.parent.name} is running") from None
+            if self._is_there(handle):
+                self._handle = handle
+            else:
+                os.close(handle)
 
     def renew(self) -> None:
         """Nothing to do: the lock lives as long as the process."""
 
     def give_back(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        if self._handle is None:
+            return
+        if [path.name for path in self._path.parent.iterdir()] == [self._path.name]:
+            # Nothing was published, now or ever: no empty package is left behind.
+            with suppress(OSError):
+                self._path.unlink()
+                self._path.parent.rmdir()
+        os.close(self._handle)
+        self._handle = None
+
+    def _is_there(self, handle: int) -> bool:
+        """Whether the lock is on the file that others will find: a builder may remove it in between."""
+        try:
+            return os.path.samestat(os.fstat(handle), self._path.stat())
+        except FileNotFoundError:
+            return False
 
 
 _held: set[str] = set()

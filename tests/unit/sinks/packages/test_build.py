@@ -1,6 +1,7 @@
 """What goes into a package, what stays out and why; on tables that the sink wrote."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sinks.packages.build import build
 from sinks.packages.columns import EXAMPLE_ROWS, SPLITS
 from sinks.packages.errors import PackageError
 from sinks.packages.place import open_place
+from sinks.packages.turns import DirectoryTurn
 from tests.unit.sinks.packages.building import EVEN, RECIPE, built, left_out, plan
 from tests.unit.sinks.packages.stocked import run, sample, settings_at, stock, store, verdict
 
@@ -256,6 +258,7 @@ def test_empty_tables_and_empty_choices_are_told_in_words(settings: Settings) ->
     with pytest.raises(PackageError, match="no row of the tables fits the recipe pack; nothing was published"):
         built(settings)
     assert open_place(settings).names() == []
+    assert not Path(open_place(settings).uri, "pack").exists()
 
 
 def test_formats_given_with_the_build_stand_instead_of_the_recipes(settings: Settings) -> None:
@@ -297,3 +300,27 @@ def test_two_builders_of_one_package_take_turns(settings: Settings) -> None:
             built(settings)
         assert built(settings, 'name = "other"\n').published
     assert built(settings).published
+
+
+def test_a_turn_is_never_taken_on_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder that published nothing removes its folder; who opened the lock just before must not think it has it."""
+    path = tmp_path / "pack" / ".building"
+    leaving, coming, third = DirectoryTurn(path), DirectoryTurn(path), DirectoryTurn(path)
+    leaving.take()
+    real, opened = os.open, []
+
+    def opening(file: Any, flags: int, mode: int) -> int:
+        handle = real(file, flags, mode)
+        opened.append(handle)
+        if len(opened) == 1:
+            leaving.give_back()
+        return handle
+
+    monkeypatch.setattr("sinks.packages.turns.os.open", opening)
+    coming.take()
+    assert len(opened) == 2
+    assert path.exists()
+    with pytest.raises(PackageError, match="another build of pack is running"):
+        third.take()
+    coming.give_back()
+    assert not path.parent.exists()
