@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.records import ToolCalled, UserMessage
 from streams.core.redact.filter import redact_line
 from streams.core.redact.leaves import map_text
+from streams.core.redact.names import variants
 from streams.core.redact.pseudonyms import Pseudonyms
 from streams.core.redact.redactor import RULES_ALONE
 from streams.core.redact.replace import Replace
@@ -137,3 +139,11 @@ def test_leaves_that_are_passed_over_would_not_have_changed(text: str) -> None:
         outcomes.append((map_text(text, replace), counts, replace.growth_chars))
         assert touched or outcomes[-1][0] == text
     assert outcomes[0] == outcomes[1]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(st.one_of(st.sampled_from("aZ9 é_-/+%.~"), st.characters(codec="utf-8")), max_size=12))
+def test_a_value_is_looked_for_as_addresses_quote_it(value: str) -> None:
+    found = {variant.text for variant in variants({value: "LOCATION"})}
+    escaped = {quote(value, safe=""), quote_plus(value)} - {value}
+    assert found == ({value} if value.isalnum() else {value, *escaped})
