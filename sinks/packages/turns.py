@@ -67,9 +67,9 @@ class DirectoryTurn:
     def give_back(self) -> None:
         if self._handle is None:
             return
-        if [path.name for path in self._path.parent.iterdir()] == [self._path.name]:
-            # Nothing was published, now or ever: no empty package is left behind.
-            with suppress(OSError):
+        with suppress(OSError):
+            if [path.name for path in self._path.parent.iterdir()] == [self._path.name]:
+                # Nothing was published, now or ever: no empty package is left behind.
                 self._path.unlink()
                 self._path.parent.rmdir()
         os.close(self._handle)
