@@ -67,17 +67,15 @@ def collect(settings: Settings, demo_run: str, announced: Collection[str]) -> Co
 
 
 def choose_shown(traces: Sequence[Row], decisions: Sequence[Row]) -> str | None:
-    """Id of an accepted run worth looking at: one that made good an error, as short as there is."""
-    # A run that is accepted for what its errors teach has no example of the run itself.
-    accepted = {
-        row["trace_id"]
-        for row in decisions
-        if row["verdict"] == "accepted" and "error_training_only" not in row["reasons"]
-    }
+    """Id of an accepted run worth looking at: one that made good an error, as short as there is. One that is accepted
+    for what its errors teach has no example of the run itself, so it comes last; in a second demo, of which most runs
+    repeat those of the first, there may be no other."""
+    accepted = {row["trace_id"]: row["reasons"] for row in decisions if row["verdict"] == "accepted"}
     candidates = [row for row in traces if row["trace_id"] in accepted]
     best = min(
         candidates,
         key=lambda row: (
+            "error_training_only" in accepted[row["trace_id"]],
             row["error_count"] == 0,
             row["scenario"] != "demo-research",
             row["event_count"],

@@ -144,6 +144,7 @@ def test_the_shown_run_made_good_an_error() -> None:
     assert choose_shown(runs, [decision_row("a", "accepted"), decision_row("c", "rejected", "x")]) == "a"
     only_errors = decision_row("c", "accepted", "error_training_only")
     assert choose_shown(runs, [decision_row("a", "accepted"), only_errors]) == "a"
+    assert choose_shown(runs, [decision_row("a", "rejected", "x"), only_errors]) == "c"
     assert choose_shown(runs, []) is None
 
 
