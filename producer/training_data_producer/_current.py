@@ -65,4 +65,4 @@ def leave_scope(scope: "Scope", outer: "Scope | None") -> None:
     """Undo `enter_scope`. Scopes of interleaved generators are not left in the order of a stack, and a generator may be
     closed in another context: what is innermost there stays so, and ended scopes are passed over later."""
     if _open_scope.get() is scope:
-        _open_scope.set(nearest_open(outer))
+        _open_scope.set(outer)

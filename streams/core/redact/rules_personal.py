@@ -22,16 +22,9 @@ DATE = (
 
 
 def _spoken(
-    kind: str,
-    words: str,
-    value: str,
-    accept: Callable[[str], bool],
-    hint: str | None = None,
-    gap: str = "",
-    first: str | None = None,
+    kind: str, words: str, value: str, accept: Callable[[str], bool], hint: str | None = None, gap: str = ""
 ) -> Rule:
-    """A value of which words before it say what it is: "passport number is X", "SSN: X". `first`: the letters that
-    `words` begin with, where they begin with a group."""
+    """A value of which words before it say what it is: "passport number is X", "SSN: X"."""
     link = (
         r"(?:[ \t]{0,3}(?:number|numbers|no\.?|nr\.?|num\.?|code|id|#|details))?"
         r"[\"'\\]{0,3}[ \t]{0,3}(?:[:=#(]|is|was|are|as|to|of)?[ \t]{0,3}(?:now |still |also )?[\"'\\#:]{0,3}" + gap
@@ -44,13 +37,14 @@ def _spoken(
         hint,
         re.compile(rf"(?i)(?<![\w-])(?:{words})(?![a-z0-9]){link}(?!(?<=\\)u[0-9a-f]{{4}})({value}){_NO_WORD_AFTER}"),
         accept,
-        _beginning(words, first),
+        _beginning(words),
     )
 
 
-def _beginning(words: str, first: str | None) -> re.Pattern[str]:
-    """Where the alternatives of `words` may begin, in either case."""
-    letters = {place[-1] for place in re.findall(r"(?:^|\|)[a-z]", words)} if first is None else set(first)
+def _beginning(words: str) -> re.Pattern[str]:
+    """Where one of the words may begin, in either case: with the letter that opens an alternative or a group. Letters
+    of groups further in are among them; they do no harm."""
+    letters = {opening[-1] for opening in re.findall(r"(?:^|\||\(\?:)[a-z]", words)}
     return starting("".join(char + char.upper() + _SAME.get(char, "") for char in sorted(letters)), r"\w-")
 
 
@@ -74,6 +68,7 @@ def _iban_shapes() -> str:
 _RECORD = r"[A-Za-z0-9](?:[A-Za-z0-9]|[-/ .](?=[A-Za-z]{0,3}\d)){3,24}"
 
 ID_RULES: tuple[Rule, ...] = (
+    # The set stands first, so that `re` can look for it, and is not given back: neither @ nor % is in it.
     Rule("EMAIL", "@|%40", re.compile(
         r"([\w.+-](?<![\w.+-].)[\w.+-]{0,63}+(?:@|%40)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24})(?!\w)"
     ), checks.email),
@@ -120,13 +115,13 @@ ID_RULES: tuple[Rule, ...] = (
     _spoken("SSN", "ssn|social security|itin", r"\d{3}[ -]?\d{2}[ -]?\d{4}", checks.ssn),
     _spoken("MEDICAL_RECORD", r"mrn|medical record|(?:patient|chart|encounter|health record)(?= ?(?:id|no|num|#"
                               r"|record))",
-            _RECORD, checks.record_number, hint="mrn|medical rec|patient|chart|encounter|health rec", first="mpceh"),
+            _RECORD, checks.record_number, hint="mrn|medical rec|patient|chart|encounter|health rec"),
     _spoken("HEALTH_PLAN", r"health plan|insurance|(?:member|subscriber|beneficiary|policy)(?= ?(?:id|no|num|#))"
             r"|medicare|medicaid|group(?= ?(?:no|num|#))", _RECORD, checks.record_number,
-            hint="health plan|insurance|member|subscriber|beneficiary|policy|medica|group", first="himsbpg"),
+            hint="health plan|insurance|member|subscriber|beneficiary|policy|medica|group"),
     _spoken("ACCOUNT", r"(?:bank |checking |savings |customer )?(?:account|acct\.?|a/c)|routing|sort code|bsb|aba",
             r"\d(?:[ -]?\d){4,16}|[A-Z]{2,4}-?\d{6,16}", checks.record_number,
-            hint=r"(?:account|acct|a/c|routing|sort code|bsb|aba)[^0-9]{0,24}[0-9]", first="abcrs"),
+            hint=r"(?:account|acct|a/c|routing|sort code|bsb|aba)[^0-9]{0,24}[0-9]"),
     _spoken("VEHICLE", "vin|vehicle identification|chassis", r"[A-HJ-NPR-Z0-9]{17}", checks.vin),
     _spoken("VEHICLE", r"licen[cs]e plate|number plate|plate|registration", r"[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,5}",
             lambda text: any(c.isdigit() for c in text) and text.upper() == text and len(text) > 4,
