@@ -66,6 +66,20 @@ def test_looking_where_a_match_may_begin_finds_what_looking_everywhere_finds(tex
         assert [match.span() for match in rule.matches(text)] == everywhere, rule.pattern.pattern
 
 
+@pytest.mark.parametrize("cue", [
+    "patient id", "chart id", "encounter no", "health record id", "mrn", "member id", "subscriber id", "beneficiary id",
+    "policy number", "health plan", "insurance", "Medicare", "group no", "bank account", "checking account",
+    "savings account", "customer account", "account", "acct.", "a/c", "routing", "sort code", "BSB", "ABA", "passport",
+    "driving licence", "DL", "serial no", "device id", "udi", "imsi", "tax id", "vat", "nric", "certificate", "npi",
+    "dea",
+])  # fmt: skip
+def test_each_word_that_tells_of_a_value_is_where_a_match_may_begin(cue: str) -> None:
+    text = f"{cue} 1234567890"
+    everywhere = [[match.span() for match in rule.pattern.finditer(text)] for rule in STARTED]
+    assert any(spans and spans[0][0] == 0 for spans in everywhere)
+    assert [[match.span() for match in rule.matches(text)] for rule in STARTED] == everywhere
+
+
 def test_many_rules_know_where_a_match_may_begin() -> None:
     kinds = {rule.kind for rule in STARTED}
     assert {"PHONE", "CARD", "IP", "ADDRESS", "NATIONAL_ID", "PASSPORT", "HEALTH_PLAN"} <= kinds
