@@ -67,8 +67,16 @@ class Engine:
         """Make Arrow data a relation; a stream can be read by one statement only."""
         self._connection.register(name, relation)
 
-    def load(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, beside: bool = False) -> None:
-        """A table out of batches. `beside` the stream that they are made of."""
+    def load(
+        self,
+        name: str,
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+        *,
+        columns: str = "*",
+        beside: bool = False,
+    ) -> None:
+        """A table out of batches, with `columns` (SQL) of them. `beside` the stream that they are made of."""
         connection = self._connection.cursor() if beside else self._connection
         failures: list[Exception] = []  # what a batch failed with comes out of the database as text only
 
@@ -81,7 +89,7 @@ class Engine:
 
         def loaded() -> None:
             try:
-                connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+                connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {columns} FROM incoming")
             except duckdb.Error as error:
                 raise (failures[0] if failures else error) from error
 

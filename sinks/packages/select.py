@@ -51,7 +51,9 @@ _KEPT = pa.schema(
         pa.field("place", pa.int64()),
     ]
 )
-"""The table `kept`. `trace` numbers traces in the order of their ids, `place` is where the row lies on the disk."""
+"""Rows of the table `kept`. `trace` numbers traces in the order of their ids; at `place` the row lies on the disk."""
+_COMPACT = "* REPLACE (content::UUID AS content, digest::UUID AS digest)"
+"""Fingerprints as 16 bytes: half of what the table holds would be their text."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Selection:
     def rows(self, listed: Callable[[pa.RecordBatch], None]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Split and rows, in order of their keys, each once; `listed` is given the index of the rows meanwhile."""
         assert self._spool is not None
-        ordered = "SELECT key, split, digest, place FROM chosen ORDER BY key"
+        ordered = "SELECT key, split, replace(digest::VARCHAR, '-', '') AS digest, place FROM chosen ORDER BY key"
         for batch in self._engine.stream(ordered, rows=index.GROUP_ROWS):
             listed(batch.select(index.SCHEMA.names).cast(index.SCHEMA))
             yield from self._spool.rows(batch.column("place"), batch.column("split"))
@@ -152,7 +154,7 @@ class Selection:
         self._engine.register("source", open_source(tuple(columns)))
         stream = self._engine.stream(statement(self._recipe, kind, conditions))
         kept = self._kept(stream, rows, sample, directory)
-        self._engine.load("kept", _KEPT, kept, beside=True)
+        self._engine.load("kept", _KEPT, kept, columns=_COMPACT, beside=True)
 
     def _sample(self, open_source: OpenSource) -> tuple[int, list[str]]:
         """How many rows there are, and some of their keys in order."""

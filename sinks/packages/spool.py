@@ -15,8 +15,10 @@ RANGE_BYTES = 32 * 2**20
 """About what one range holds."""
 MAX_RANGES = 256
 """Files that are open at once; beyond that ranges grow."""
-HELD_BYTES = 8 * 2**20
+HELD_BYTES = 16 * 2**20
 """Rows that are spread together: the more, the longer are the pieces of a range."""
+_WRITE_BYTES = 64 * 2**10
+"""Bytes of a range that are written together: a piece of it has many small buffers."""
 _RANGE_SHIFT = 40
 """A place is the number of a range, and below this bit the position in it."""
 
@@ -51,7 +53,7 @@ class Spool:
                 continue
             self._file(number).write_batch(rows.slice(start, end - start))
             first = (number << _RANGE_SHIFT) + self._counts[number]
-            places.append(pa.array(range(first, first + end - start), pa.int64()))
+            places.append(pa.arange(first, first + end - start))
             self._counts[number] += end - start
         return pa.concat_arrays(places)
 
@@ -85,7 +87,7 @@ class Spool:
 
     def _file(self, number: int) -> pa.ipc.RecordBatchStreamWriter:
         if number not in self._files:
-            out = pa.OSFile(str(self._path(number)), "wb")
+            out = pa.BufferedOutputStream(pa.OSFile(str(self._path(number)), "wb"), _WRITE_BYTES)
             self._files[number] = (out, pa.ipc.new_stream(out, self._schema))
         return self._files[number][1]
 
