@@ -1,4 +1,4 @@
-"""Checking a published version: every checksum, count and column, the splits, and a scan for what must not be there."""
+"""Checking a published version: checksums, counts, columns, shapes, splits, and a scan for what must not be there."""
 
 import hashlib
 from collections import Counter
@@ -13,7 +13,7 @@ from sinks.packages import index
 from sinks.packages.columns import WrittenFile
 from sinks.packages.engine import Engine
 from sinks.packages.facts import LeakProof, columns_of, from_json
-from sinks.packages.formats import count_rows, read_rows
+from sinks.packages.formats import count_rows, misfits, read_rows
 from sinks.packages.grouping import leak_proof
 from sinks.packages.kinds import KINDS
 from sinks.packages.manifest import FACTS, FILE_NAME, INDEX, Manifest, sealed
@@ -176,6 +176,7 @@ class Verifier:
                 continue
             if rows != file.rows:
                 self._fault(file.path, f"has {rows} rows instead of {file.rows}")
+            self._check_shape(file)
         left_out: Counter[tuple[str, str]] = Counter()
         for entry in manifest.skipped:
             left_out[entry.format, entry.split] += entry.rows
@@ -185,6 +186,16 @@ class Verifier:
                 most = 2 * rows if format_.endswith("/kto") else rows  # two rows of a pair
                 if not rows <= number <= most:
                     self._fault(FILE_NAME, f"{format_} has {number} {split} rows instead of {rows}")
+
+    def _check_shape(self, file: WrittenFile) -> None:
+        """Every row of a trainer's shape, read as its trainer would."""
+        try:
+            wrong = misfits(self._place.files, f"{self._root}/{file.path}", file.format)
+        except (TdcError, OSError, pa.ArrowException, ValueError) as error:
+            self._fault(file.path, f"has other columns than {file.format} ({type(error).__name__})")
+            return
+        if wrong:
+            self._fault(file.path, f"{wrong} rows are not of the shape of {file.format}")
 
     def _check_rows(self, sound: set[str]) -> LeakProof | None:
         manifest, schema = self._manifest, self._kind.schema

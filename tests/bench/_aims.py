@@ -107,8 +107,12 @@ PLANS: dict[str, Plan] = {
     ),
     "packages": Plan(
         (
-            Figure("rows_per_processor_second", "package to Parquet, a core", "rows/s", 50_000),
-            Figure("processor_ratio", "package / bare pyarrow", "x"),
+            Figure("rows_per_processor_second.build", "package to Parquet, a core", "rows/s", 50_000),
+            Figure("processor_ratio.copy", "package / bare pyarrow that copies the table", "x"),
+            Figure("processor_ratio.write", "package / bare pyarrow that writes the rows", "x"),
+            Figure("formats.jsonl/trl", "package to JSON lines for TRL, a core", "rows/s"),
+            Figure("peak_mb.all.bounded", "a build that may hold 128 MB of rows", "MB"),
+            Figure("peak_all_by_half", "memory for all the rows / half of them", "x", at_most=1.1),
         ),
         ("--rows", "400"),
     ),

@@ -4,8 +4,11 @@ Prints JSON. `build` is the whole build of a package: pinning, choosing, splitti
 quality report, writing and documents. `copy` reads the same columns of the same files in the order they have and writes
 them with the build's compression. `write` only writes these columns, out of memory: `pyarrow`'s floor. Each runs in a
 process of its own, held on one core. Figures are per second of the clock, and per second of processor time, which says
-what one core does on a shared machine. `peak_mb` is what each process held at most, for a tenth of the rows and for
-all: memory is flat where the two are alike (`write` holds its rows, of course).
+what one core does on a shared machine.
+
+`peak_mb` is what each process held at most, for a tenth, half and all of the rows; `bounded` builds with 128 MB for
+what grows with the rows: memory is flat where half and all are alike (`write` holds its rows, of course). `formats`
+builds a tenth of the rows in other formats.
 `python -m tests.bench.packages [--rows N] [--message-bytes N] [--memory-mb N] [--format F]`
 """
 
@@ -15,6 +18,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +46,9 @@ PER_TRACE = 10
 PER_TASK = 3
 """Runs of one task."""
 BATCH = 20_000
+BOUNDED_MB = 128
+"""Less than the rows of half need: what they need beyond it lies on the disk."""
+TEXT_FORMATS = ("jsonl", "jsonl/trl", "jsonl/openai", "parquet/trl", "csv")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOOLS = json.dumps(
     [
@@ -210,17 +217,31 @@ def measured(what: str, root: Path, memory_mb: int, format_: str) -> dict[str, f
 
 
 def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict[str, object]:
-    """All ways, for a tenth of the rows and for all."""
+    """All ways and formats; rows are made once for each size."""
     with tempfile.TemporaryDirectory() as place:
-        results = {}
-        for name, count in (("tenth", rows // 10), ("all", rows)):
+        results: dict[str, dict[str, dict[str, float]]] = {}
+        for name, count, ways in (
+            ("tenth", rows // 10, ("build",)),
+            ("half", rows // 2, ("build", "bounded")),
+            ("all", rows, ("copy", "build", "bounded", "write")),
+        ):
             root = Path(place) / name
             fill(settings_at(root), count, message_bytes)
-            results[name] = {what: measured(what, root, memory_mb, format_) for what in ("copy", "build", "write")}
+            results[name] = {}
+            for what in ways:
+                memory = BOUNDED_MB if what == "bounded" else memory_mb
+                results[name][what] = measured("build" if what == "bounded" else what, root, memory, format_)
+                shutil.rmtree(root / "packages", ignore_errors=True)  # the next build must not find this one
+            if name == "tenth":
+                texts = {}
+                for other in TEXT_FORMATS:
+                    texts[other] = measured("build", root, memory_mb, other)
+                    shutil.rmtree(root / "packages")
+            shutil.rmtree(root)
     found = results["all"]
     if any(figures["rows"] != rows for figures in found.values()):
         raise SystemExit(f"{rows} rows were made, and {[figures['rows'] for figures in found.values()]} came out")
-    ours = found["build"]
+    peaks = {name: {what: figures["peak_mb"] for what, figures in each.items()} for name, each in results.items()}
     return {
         "rows": rows,
         "format": format_,
@@ -229,11 +250,14 @@ def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict
             what: round(rows / figures["processor_seconds"]) for what, figures in found.items()
         },
         "processor_ratio": {
-            what: round(found[what]["processor_seconds"] / ours["processor_seconds"], 3) for what in ("copy", "write")
+            what: round(found[what]["processor_seconds"] / found["build"]["processor_seconds"], 3)
+            for what in ("copy", "write")
         },
-        "peak_mb": {
-            name: {what: figures["peak_mb"] for what, figures in each.items()} for name, each in results.items()
+        "formats": {
+            name: round(figures["rows"] / figures["processor_seconds"]) for name, figures in sorted(texts.items())
         },
+        "peak_mb": peaks,
+        "peak_all_by_half": round(peaks["all"]["bounded"] / peaks["half"]["bounded"], 3),
         "message_bytes": message_bytes,
         "memory_mb": memory_mb,
     }
@@ -242,7 +266,7 @@ def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--message-bytes", type=int, default=1000)
     parser.add_argument("--memory-mb", type=int, default=512)
     parser.add_argument("--format", default="parquet")

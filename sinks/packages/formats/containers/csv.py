@@ -16,6 +16,7 @@ import pyarrow.csv as pacsv
 import pyarrow.fs as pafs
 from pyarrow import types
 
+from schemas.errors import InvalidRecord
 from sinks.packages.formats.base import Columns, Container, Sink
 from sinks.packages.formats.cells import check_columns, from_text, to_text
 
@@ -73,8 +74,10 @@ def unmarked(texts: pa.Array) -> pa.Array:
 
 
 def read(filesystem: pafs.FileSystem, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows of a file with these columns."""
+    """Rows of a file with these columns. Raises InvalidRecord where it has others."""
     for batch in _text_batches(filesystem, path):
+        if unmarked(pa.array(batch.schema.names, pa.string())).to_pylist() != schema.names:
+            raise InvalidRecord("a CSV file has other columns than its format")
         arrays = []
         for column, field in zip(batch.columns, schema, strict=True):
             arrays.append(from_text(unmarked(column) if is_text(field.type) else column, field.type))

@@ -80,7 +80,7 @@ def read(filesystem: pafs.FileSystem, path: str, schema: pa.Schema) -> Iterator[
     """Rows of a file with these columns."""
     decoder = msgspec.json.Decoder(dict[str, object])
     held: list[dict[str, object]] = []
-    for line in _lines(filesystem, path):
+    for line in lines(filesystem, path):
         held.append(decoder.decode(line))
         if len(held) == _READ_ROWS:
             yield _batch(held, schema)
@@ -101,7 +101,8 @@ def _chunks(filesystem: pafs.FileSystem, path: str) -> Iterator[bytes]:
             yield chunk
 
 
-def _lines(filesystem: pafs.FileSystem, path: str) -> Iterator[bytes]:
+def lines(filesystem: pafs.FileSystem, path: str) -> Iterator[bytes]:
+    """The lines of a file, packed or not."""
     held: list[bytes] = []
     for chunk in _chunks(filesystem, path):
         first, *more = chunk.split(b"\n")

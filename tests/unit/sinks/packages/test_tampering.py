@@ -11,12 +11,14 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.settings import Settings
 from sinks.packages.columns import WrittenFile
 from sinks.packages.formats import FORMATS
+from sinks.packages.formats.tf_example import framed
 from sinks.packages.manifest import FILE_NAME, Manifest, decode, encode
 from sinks.packages.place import open_place
 from sinks.packages.verify import Verified, verify
@@ -27,6 +29,7 @@ WRONG = '[{"role":"assistant","content":"No."}]'
 CANARY = "jo.canary" + "@" + "real-mail.net"
 RECIPE = f'name = "pack"\nformats = {list(FORMATS)}\n{EVEN}'.replace("'", '"')
 NAME = "pack/1.0.0"
+SHAPED = [name for name in FORMATS if "/" in name]
 Rewrite = Callable[[bytes, str], bytes]
 
 
@@ -133,6 +136,37 @@ def with_row(content: bytes, row: bytes, format_name: str) -> bytes:
     return content + row
 
 
+KEYS = {"llamafactory": (b'"from"', b'"form"'), "atif": (b'"source"', b'"course"')}
+KEYS["training_example"] = (b'"action"', b'"notion"')
+
+
+def renamed(content: bytes, format_name: str) -> bytes:
+    """A key of the shape has another name of as many letters, wherever it stands."""
+    container, _, shape = format_name.partition("/")
+    key, other = KEYS.get(shape, (b'"role"', b'"rule"'))
+    if container in ("parquet", "huggingface"):
+        table = pq.read_table(pa.BufferReader(content))
+        columns = []
+        for column in table.columns:
+            texts = column.combine_chunks()
+            texts = getattr(texts, "storage", texts)  # of the JSON type
+            if pa.types.is_string(texts.type):
+                texts = pc.replace_substring(texts, key.decode(), other.decode())
+            columns.append(texts.cast(column.type))
+        return _parquet(pa.table(columns, schema=table.schema))
+    if container == "tfrecord":
+        records = []
+        while content:
+            (length,) = struct.unpack("<Q", content[:8])
+            records.append(framed(content[12 : 12 + length].replace(key, other)))
+            content = content[12 + length + 4 :]
+        return b"".join(records)
+    if container == "csv":
+        key, other = key.replace(b'"', b'""'), other.replace(b'"', b'""')
+    assert key in content
+    return content.replace(key, other)
+
+
 def told(found: Verified) -> dict[str, str]:
     faults: dict[str, str] = {}
     for fault in found.faults:
@@ -164,6 +198,11 @@ def harmed(made: tuple[Settings, Manifest], tmp_path_factory: pytest.TempPathFac
     found["moved"] = told(copy.verified())
     copy.agree(1)
     found["moved and agreed"] = told(copy.verified())
+    copy = Copy(made, tmp_path_factory.mktemp("renamed"))
+    for format_name in SHAPED:
+        copy.rewrite(copy.file(format_name), renamed)
+    copy.agree()
+    found["renamed and agreed"] = told(copy.verified())
     return found
 
 
@@ -185,6 +224,15 @@ def test_a_changed_byte_a_missing_row_and_a_twin_in_another_split_are_found(
         assert "facts.json says something else of its files" in faults[FILE_NAME]
         if not format_name.endswith("/kto"):
             assert f"{format_name} has " in faults[FILE_NAME], "rows are counted against the splits"
+
+
+@pytest.mark.parametrize("format_name", SHAPED)
+def test_rows_that_their_trainer_would_refuse_are_found(
+    format_name: str, made: tuple[Settings, Manifest], harmed: dict[str, dict[str, str]]
+) -> None:
+    file = next(file for file in made[1].files if (file.format, file.split) == (format_name, "train"))
+    fault = harmed["renamed and agreed"][file.path]
+    assert fault == f"{file.rows} rows are not of the shape of {format_name}"
 
 
 def test_rows_that_a_manifest_agrees_with_are_held_against_the_index(harmed: dict[str, dict[str, str]]) -> None:
