@@ -361,8 +361,11 @@ def partition_counts(consumer: Consumer) -> dict[str, int]:
 
 
 def _check(error: KafkaError) -> None:
-    """Errors that librdkafka gets over by itself are passed by; fatal ones end the process."""
-    if error.fatal():
+    """Errors that librdkafka gets over by itself are passed by; fatal ones end the process.
+
+    As a message comes only the code of a fatal error, without its mark: after it the consumer gives nothing for ever.
+    """
+    if error.fatal() or error.code() == KafkaError._FATAL:
         raise BrokerUnavailable(f"Kafka refused the consumer: {error.str()}")
     if error.code() not in (KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART):
         log.warning("Kafka: %s", error.str())

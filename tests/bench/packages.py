@@ -212,7 +212,10 @@ def measured(what: str, root: Path, memory_mb: int, format_: str) -> dict[str, f
     """Figures of a child process."""
     options = ["--memory-mb", str(memory_mb), "--format", format_]
     command = [sys.executable, "-m", "tests.bench.packages", "--child", what, str(root), *options]
-    found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{what} ended with {done.returncode}")
+    found: dict[str, float] = json.loads(done.stdout)
     return found
 
 

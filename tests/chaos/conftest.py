@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=1, help="what is sent and what is broken follows from it")
     group.addoption("--rounds", type=int, default=5, help="twelve faults a round")
     group.addoption(
+        "--compared", action="store_true", help="compare runs with one another: near-duplicates, windows, patterns"
+    )
+    group.addoption(
         "--evidence", type=Path, default=ROOT / ".tdc" / "chaos", help="directory of plans, reports and logs"
     )
 

@@ -44,6 +44,8 @@ class RoundReport(msgspec.Struct, frozen=True):
     check_seconds: float
     events: int
     traces: int
+    duplicates: int
+    """Traces whose verdict is that they repeat another one."""
     violations: tuple[str, ...]
 
 
@@ -73,11 +75,11 @@ class Report(msgspec.Struct):
         lines = [f"{'fault':<20}{'struck':>8}{'missed':>8}"]
         lines += [f"{kind:<20}{counts[kind]:>8}{missed[kind]:>8}" for kind in sorted(counts | missed)]
         last = self.rounds[-1] if self.rounds else None
-        traces, events = (last.traces, last.events) if last else (0, 0)
+        traces, events, duplicates = (last.traces, last.events, last.duplicates) if last else (0, 0, 0)
         lines.append(f"{'all':<20}{counts.total():>8}{missed.total():>8}")
         lines.append(
             f"seed {self.seed}: {counts.total()} faults in {len(self.rounds)} rounds, {traces} traces, "
-            f"{events} events, {len(self.violations)} violations"
+            f"{duplicates} of them near-duplicates, {events} events, {len(self.violations)} violations"
         )
         return lines
 
@@ -132,6 +134,7 @@ class ChaosRun:
             time.monotonic() - calm_at,
             status.events.received if status else 0,
             status.traces.assembled if status else 0,
+            status.traces.duplicate if status else 0,
             tuple(self.verdict.violations),
         )
 

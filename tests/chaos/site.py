@@ -33,8 +33,9 @@ _PLAIN = kafka_part.server_properties
 class Site:
     """`with Site(directory, port_base) as site`: everything runs, and is gone when it ends."""
 
-    def __init__(self, directory: Path, port_base: int) -> None:
+    def __init__(self, directory: Path, port_base: int, policy: Path = ALONE) -> None:
         self.directory = directory
+        self.policy = policy
         self.home = directory / "home"
         self.port_base = port_base
         self.disk = self.home / "s3"
@@ -83,7 +84,7 @@ class Site:
         sections: dict[str, dict[str, Any]] = {key: dict(values) for key, values in QUICK.items()}
         sections["assemble"]["amend_seconds"] = 8
         sections["storage"] = storage
-        self.settings = load_settings(home=self.home, port_base=base, policy=ALONE, redaction=RULES, **sections)
+        self.settings = load_settings(home=self.home, port_base=base, policy=self.policy, redaction=RULES, **sections)
         """As the checker sees the servers: past the proxies."""
         fresh_topics(self.settings)
         self.schema_ids: Mapping[tuple[str, str], int] = registered(self.settings)

@@ -13,6 +13,8 @@ from tests.integration.world import CANARY, Sending, World
 HOUR_MICROS = 3_600_000_000
 LARGE_EVENTS = 100_000
 _LARGE_BATCH = 500
+_TOLD_AGAIN = 12
+"""Runs of which others do and say the same: near-duplicates, where a policy looks for them."""
 _OVERSIZE_CHARS = 17 * 2**20
 _CONSENTS: tuple[ConsentStatus, ...] = ("granted", "granted", "granted", "granted", "denied", "unknown")
 
@@ -63,7 +65,8 @@ class Traffic:
     def _run(self, number: int) -> list[Event]:
         rng = self.world.random
         kind = number % 6
-        events = self.world.run(ends=kind != 0 or rng.random() < 0.5, consent=rng.choice(_CONSENTS))
+        like = rng.randrange(_TOLD_AGAIN) if rng.random() < 0.3 else None
+        events = self.world.run(ends=kind != 0 or rng.random() < 0.5, consent=rng.choice(_CONSENTS), like=like)
         if kind == 1:  # who speaks last is stricter than those before
             last = msgspec.structs.replace(events[-2], consent=Consent(status=rng.choice(_CONSENTS)))
             events = [*events[:-2], last, events[-1]]

@@ -6,11 +6,14 @@ import time
 
 import pytest
 import redis
+from confluent_kafka import Consumer
 
 from ops.stack import start_part, stop_part
 from ops.stack import status as stack_status
 from ops.supervisor import Supervisor
+from sinks.consumer import GROUP
 from sinks.query import query
+from sinks.tables import TOPICS
 from streams.app import DEFAULT_POLICY
 from tests.integration.line import Line, cut_tail, wait_for
 from tests.integration.world import World
@@ -119,6 +122,22 @@ def test_near_duplicates_windows_and_patterns_survive_kills_and_a_flush(line: Li
         "WHERE d.verdict = 'duplicate' GROUP BY 1",
     ).to_pylist()
     assert repeats == [{"verdict": "accepted", "n": status.traces.duplicate}]
+
+
+def test_a_sink_whose_place_another_consumer_took_is_started_anew(line: Line) -> None:
+    """The broker fences the older one of two members of one name: that consumer can do nothing any more."""
+    world = line.world(31)
+    supervisor = line.start()
+    flow(world, supervisor, 1)
+    fenced = supervisor.pids()["sink"]
+    config = line.settings.kafka_config() | {"group.id": GROUP, "group.instance.id": "sink", "log_level": 0}
+    other = Consumer(config | {"partition.assignment.strategy": "range"})
+    other.subscribe(list(TOPICS))
+    wait_for(lambda: bool(other.poll(0.2) or other.assignment()), 30)
+    wait_for(lambda: alive(supervisor, "sink") and supervisor.pids()["sink"] != fenced, 30)
+    other.close()
+    flow(world, supervisor, 1)
+    line.settle(supervisor, world.ledger)
 
 
 def alive(supervisor: Supervisor, name: str) -> bool:
