@@ -23,6 +23,15 @@ class Message:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+def unapplied(messages: Sequence[Message], applied: int) -> list[Message]:
+    """Messages of one partition from offset `applied` on, in order, each once.
+
+    After a rebalance a batch may hold what was fetched before it and was fetched again after it.
+    """
+    by_offset = {message.offset: message for message in messages if message.offset >= applied}
+    return [by_offset[offset] for offset in sorted(by_offset)]
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """One record to publish."""

@@ -36,7 +36,7 @@ from streams.core.intake import (
 from streams.core.redact.redactor import RULES_ALONE, Redactor
 from streams.core.timers import ClosedTrace, OpenTrace, Windows
 from streams.metrics import METRICS
-from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
+from streams.ports import Log, Message, Outgoing, Publisher, dead_letter, unapplied
 from streams.stages.closing import Reporting, events_of, outgoing_of, settle
 from streams.stages.taking_over import unsure_before
 from streams.state.port import Change, Lease, PartitionState, StateFull
@@ -131,8 +131,7 @@ class AssembleStage:
     async def handle(self, partition: int, messages: Sequence[Message]) -> None:
         """Apply messages in offset order. Everything is durable when it returns."""
         own = self._partitions[partition]
-        applied = own.lease.applied or 0
-        fresh = [message for message in messages if message.offset >= applied]
+        fresh = unapplied(messages, own.lease.applied or 0)
         if not fresh:
             return
         decoded = self._decode(fresh)

@@ -27,7 +27,7 @@ from streams.core.patterns.counters import Counted
 from streams.core.policy import Policy
 from streams.core.settle import Settled, count_changes, settled
 from streams.metrics import METRICS
-from streams.ports import Log, Message, Outgoing, Publisher, dead_letter
+from streams.ports import Log, Message, Outgoing, Publisher, dead_letter, unapplied
 from streams.stages.patterns import PatternMiner, counted
 from streams.stages.taking_over import unsure_before
 from streams.stages.windows import Draft, PartitionWindows
@@ -117,7 +117,7 @@ class CurateStage:
     async def handle(self, partition: int, messages: Sequence[Message]) -> None:
         """Decide on traces in offset order. Everything is durable when it returns."""
         own = self._partitions[partition]
-        fresh = [message for message in messages if message.offset >= (own.lease.applied or 0)]
+        fresh = unapplied(messages, own.lease.applied or 0)
         if not fresh:
             return
         read, outgoing = self._decode(own, fresh)
