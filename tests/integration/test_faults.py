@@ -129,6 +129,7 @@ def test_a_sink_whose_place_another_consumer_took_is_started_anew(line: Line) ->
     world = line.world(31)
     supervisor = line.start()
     flow(world, supervisor, 1)
+    supervisor.wait_until_idle(timeout_seconds=90)  # so it is a member by now, and the older one
     fenced = supervisor.pids()["sink"]
     config = line.settings.kafka_config() | {"group.id": GROUP, "group.instance.id": "sink", "log_level": 0}
     other = Consumer(config | {"partition.assignment.strategy": "range"})
