@@ -53,7 +53,7 @@ _KEPT = pa.schema(
 )
 """Rows of the table `kept`. `trace` numbers traces in the order of their ids; at `place` the row lies on the disk."""
 _COMPACT = "* REPLACE (content::UUID AS content, digest::UUID AS digest)"
-"""Fingerprints as 16 bytes: half of what the table holds would be their text."""
+"""Fingerprints as the 16 bytes they are: their text takes three times as much."""
 
 
 @dataclass(frozen=True)
