@@ -25,6 +25,7 @@ help:
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   benchmarks: a table and bench-results.json (ARGS=--quick: tiny sizes)"
 	@echo "make chaos   ROUNDS of twelve faults drawn from SEED, each ending in the conservation check (17 rounds: 204)"
+	@echo "             (ARGS=--compared: runs are compared with one another too, for near-duplicates and windows)"
 	@echo "make soak    half load for MINUTES, then what grew is judged"
 	@echo "make lock    resolve the requirements anew"
 	@echo "make clean   stop the local stack, remove $(VENV) and caches; data in .tdc stays"
