@@ -24,12 +24,11 @@ class Message:
 
 
 def unapplied(messages: Sequence[Message], applied: int) -> list[Message]:
-    """Messages of one partition from offset `applied` on, in order, each once.
+    """Messages of one partition, which come in offset order, from offset `applied` on, each once.
 
     After a rebalance a batch may hold what was fetched before it and was fetched again after it.
     """
-    by_offset = {message.offset: message for message in messages if message.offset >= applied}
-    return [by_offset[offset] for offset in sorted(by_offset)]
+    return list({message.offset: message for message in messages if message.offset >= applied}.values())
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ PER_TASK = 3
 """Runs of one task."""
 BATCH = 20_000
 BOUNDED_MB = 128
-"""Less than the rows of half need: what they need beyond it lies on the disk."""
-TEXT_FORMATS = ("jsonl", "jsonl/trl", "jsonl/openai", "parquet/trl", "csv")
+"""For what grows with the rows; what is beyond it lies on the disk."""
+OTHER_FORMATS = ("jsonl", "jsonl/trl", "jsonl/openai", "parquet/trl", "csv")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOOLS = json.dumps(
     [
@@ -232,13 +232,13 @@ def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict
             fill(settings_at(root), count, message_bytes)
             results[name] = {}
             for what in ways:
-                memory = BOUNDED_MB if what == "bounded" else memory_mb
-                results[name][what] = measured("build" if what == "bounded" else what, root, memory, format_)
+                way, memory = ("build", BOUNDED_MB) if what == "bounded" else (what, memory_mb)
+                results[name][what] = measured(way, root, memory, format_)
                 shutil.rmtree(root / "packages", ignore_errors=True)  # the next build must not find this one
             if name == "tenth":
-                texts = {}
-                for other in TEXT_FORMATS:
-                    texts[other] = measured("build", root, memory_mb, other)
+                others = {}
+                for other in OTHER_FORMATS:
+                    others[other] = measured("build", root, memory_mb, other)
                     shutil.rmtree(root / "packages")
             shutil.rmtree(root)
     found = results["all"]
@@ -257,7 +257,7 @@ def measure(rows: int, message_bytes: int, memory_mb: int, format_: str) -> dict
             for what in ("copy", "write")
         },
         "formats": {
-            name: round(figures["rows"] / figures["processor_seconds"]) for name, figures in sorted(texts.items())
+            name: round(figures["rows"] / figures["processor_seconds"]) for name, figures in sorted(others.items())
         },
         "peak_mb": peaks,
         "peak_all_by_half": round(peaks["all"]["bounded"] / peaks["half"]["bounded"], 3),

@@ -75,7 +75,6 @@ class Verdict:
         self._ask(self._read_log)
         wanted = expected(self._log, self.settings.assemble)
         self._ask(lambda: _each(check, self.settings, wanted.ledger))
-        self._ask(self._check_repeats)
         self._ask(self._read_traces)
         self._ask(lambda: self._check_closing(wanted))
         self._ask(lambda: self._check_tiling(wanted))
@@ -117,14 +116,6 @@ class Verdict:
                 yield f"revision {trace.revision} of {trace.trace_id} was published with two contents"
             if trace.revision >= self._made.get(trace.trace_id, (0, ()))[0]:
                 self._made[trace.trace_id] = (trace.revision, trace.offsets)
-
-    def _check_repeats(self) -> Iterator[str]:
-        """What a trace repeats was accepted: nothing is lost to a duplicate of what nobody kept."""
-        rows = query(self.settings, "SELECT d.trace_id, d.duplicate_of, a.verdict FROM decisions d LEFT JOIN decisions "
-                                    "a ON a.trace_id = d.duplicate_of WHERE d.verdict = 'duplicate' "
-                                    "AND a.verdict IS DISTINCT FROM 'accepted'").to_pylist()  # fmt: skip
-        for row in rows:
-            yield f"{row['trace_id']} repeats {row['duplicate_of']}, whose verdict is {row['verdict']}"
 
     def _check_closing(self, wanted: Expected) -> Iterator[str]:
         """Traces are closed when and why the log says."""

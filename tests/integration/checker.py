@@ -74,7 +74,7 @@ def _check_tables(
             assert row is not None, f"{trace_id} has no row"
             _same("traces", row, trace_row(expected), trace_id)
         if policy.near_duplicates.enabled:
-            _check_compared(decision, examples.pop(trace_id, []), curate(expected, policy), policy)
+            _check_compared(decision, decisions, examples.pop(trace_id, []), curate(expected, policy), policy)
             continue
         curated = curate(expected, policy)
         _same("decisions", decision, decision_row(curated.decision), trace_id)
@@ -87,13 +87,22 @@ def _check_tables(
     assert not examples, f"examples of unknown traces: {sorted(examples)[:3]}"
 
 
-def _check_compared(decision: dict[str, Any], examples: list[dict[str, Any]], alone: Curated, policy: Policy) -> None:
+def _check_compared(
+    decision: dict[str, Any],
+    decisions: dict[str, dict[str, Any]],
+    examples: list[dict[str, Any]],
+    alone: Curated,
+    policy: Policy,
+) -> None:
     """A decision that depends on other traces too: what holds whatever they are."""
     trace_id = decision["trace_id"]
     assert len(examples) == decision["example_count"], (trace_id, len(examples), decision["example_count"])
     if decision["verdict"] == "duplicate":
         assert alone.decision.verdict == "accepted"
         assert decision["duplicate_of"] not in (None, trace_id)
+        # Nothing is lost to a duplicate of what nobody kept.
+        repeated = decisions.get(decision["duplicate_of"], {})
+        assert repeated.get("verdict") == "accepted", (trace_id, decision["duplicate_of"], repeated.get("verdict"))
         assert not examples
         return
     score = alone.decision.quality_score

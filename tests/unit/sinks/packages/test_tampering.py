@@ -136,8 +136,11 @@ def with_row(content: bytes, row: bytes, format_name: str) -> bytes:
     return content + row
 
 
-KEYS = {"llamafactory": (b'"from"', b'"form"'), "atif": (b'"source"', b'"course"')}
-KEYS["training_example"] = (b'"action"', b'"notion"')
+KEYS = {
+    "llamafactory": (b'"from"', b'"form"'),
+    "atif": (b'"source"', b'"course"'),
+    "training_example": (b'"action"', b'"notion"'),
+}
 
 
 def renamed(content: bytes, format_name: str) -> bytes:
