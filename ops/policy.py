@@ -4,10 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-from rich.console import Group
-from rich.table import Table
 
-from ops.cli.output import table
 from schemas.records import Signal
 from schemas.settings import Settings
 from sinks.query import query_batches
@@ -91,45 +88,3 @@ def to_json(found: Difference, policy: Policy) -> dict[str, object]:
             for one in found.changed
         ],
     }
-
-
-def render(found: Difference, policy: Policy) -> Group:
-    """The difference for people."""
-    if not found.traces:
-        return Group("no decisions are stored yet: nothing to hold against the policy")
-    moved = {pair: n for pair, n in found.moves.items() if pair[0] != pair[1]}
-    parts: list[Any] = [
-        f"policy {policy.name} ({policy.hash[:12]}) on {found.traces:,} stored decisions: "
-        f"{sum(moved.values()):,} verdicts would change"
-    ]
-    verdicts = ("accepted", "duplicate", "rejected", "quarantined")
-    grid = Table(title="verdict now (rows) and then (columns)", title_justify="left", header_style="bold")
-    grid.add_column("")
-    for name in verdicts:
-        grid.add_column(name, justify="right")
-    for now in verdicts:
-        cells = [found.moves.get((now, then), 0) for then in verdicts]
-        if any(cells):
-            grid.add_row(now, *(f"{n:,}" if n else "" for n in cells))
-    parts += ["", grid]
-    codes = sorted(set(found.reasons_now) | set(found.reasons_then), key=lambda code: -found.reasons_then[code])
-    if codes:
-        rows = [(code, found.reasons_now[code], found.reasons_then[code]) for code in codes]
-        parts += ["", table("first reason", ("reason", "now", "then"), rows)]
-    if found.changed:
-        rows_ = [
-            (one.stored.trace_id, _said(one.stored.verdict, one.stored.reasons), _said(one.verdict, one.reasons))
-            for one in found.changed
-        ]
-        parts += ["", table(f"the first {len(rows_)} that change", ("trace", "now", "then"), rows_)]
-    parts += ["", f"examples stored {found.examples_now:,}, of these lost {found.examples_lost:,}"]
-    if found.newly_accepted:
-        parts.append(
-            f"{found.newly_accepted:,} traces would be let in; "
-            "which of them repeat others shows only when they are curated"
-        )
-    return Group(*parts)
-
-
-def _said(verdict: str, reasons: tuple[str, ...]) -> str:
-    return f"{verdict}: {', '.join(reasons)}" if reasons else verdict

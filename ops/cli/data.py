@@ -9,8 +9,8 @@ from typing import Annotated, Literal, cast
 import typer
 from rich.text import Text
 
+from ops.bring_up import prepare
 from ops.cli.output import AsJson, byte_progress, err, out, print_json, table
-from ops.cli.stack import prepare
 from schemas.settings import load_settings
 
 

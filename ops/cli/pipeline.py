@@ -13,8 +13,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
+from ops.bring_up import prepare
 from ops.cli.output import AsJson, err, out, print_json
-from ops.cli.stack import prepare
 from ops.status import Status, gather_status
 from ops.supervisor import Supervisor
 from schemas.settings import load_settings

@@ -1,12 +1,16 @@
 """`tdc policy check|diff|replay`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.table import Table
 
 from ops.cli.output import AsJson, err, out, print_json, table
 from schemas.settings import load_settings
+from streams.core.policy import Policy
+from streams.core.replay import Difference
 
 File = Annotated[Path, typer.Argument(help="A policy file (TOML).")]
 
@@ -62,8 +66,8 @@ def replay(policy: File, as_json: AsJson = False) -> None:
     apply it to the past as well, run them with a fresh TDC_REDIS__KEY_PREFIX and TDC_STORAGE__ROOT: they go through
     the log again.
     """
-    from ops.policy import render, to_json
     from ops.policy import replay as run
+    from ops.policy import to_json
     from streams.core.policy import load_policy
 
     found = load_policy(policy)
@@ -72,4 +76,46 @@ def replay(policy: File, as_json: AsJson = False) -> None:
     if as_json:
         print_json(to_json(changes, found))
     else:
-        out.print(render(changes, found))
+        out.print(_render(changes, found))
+
+
+def _render(found: Difference, policy: Policy) -> Group:
+    """The difference for people."""
+    if not found.traces:
+        return Group("no decisions are stored yet: nothing to hold against the policy")
+    moved = {pair: n for pair, n in found.moves.items() if pair[0] != pair[1]}
+    parts: list[Any] = [
+        f"policy {policy.name} ({policy.hash[:12]}) on {found.traces:,} stored decisions: "
+        f"{sum(moved.values()):,} verdicts would change"
+    ]
+    verdicts = ("accepted", "duplicate", "rejected", "quarantined")
+    grid = Table(title="verdict now (rows) and then (columns)", title_justify="left", header_style="bold")
+    grid.add_column("")
+    for name in verdicts:
+        grid.add_column(name, justify="right")
+    for now in verdicts:
+        cells = [found.moves.get((now, then), 0) for then in verdicts]
+        if any(cells):
+            grid.add_row(now, *(f"{n:,}" if n else "" for n in cells))
+    parts += ["", grid]
+    codes = sorted(set(found.reasons_now) | set(found.reasons_then), key=lambda code: -found.reasons_then[code])
+    if codes:
+        rows = [(code, found.reasons_now[code], found.reasons_then[code]) for code in codes]
+        parts += ["", table("first reason", ("reason", "now", "then"), rows)]
+    if found.changed:
+        rows_ = [
+            (one.stored.trace_id, _said(one.stored.verdict, one.stored.reasons), _said(one.verdict, one.reasons))
+            for one in found.changed
+        ]
+        parts += ["", table(f"the first {len(rows_)} that change", ("trace", "now", "then"), rows_)]
+    parts += ["", f"examples stored {found.examples_now:,}, of these lost {found.examples_lost:,}"]
+    if found.newly_accepted:
+        parts.append(
+            f"{found.newly_accepted:,} traces would be let in; "
+            "which of them repeat others shows only when they are curated"
+        )
+    return Group(*parts)
+
+
+def _said(verdict: str, reasons: tuple[str, ...]) -> str:
+    return f"{verdict}: {', '.join(reasons)}" if reasons else verdict

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from ops import stack
+from ops.bring_up import bring_up
 from ops.cli.output import AsJson, err, out, print_json, table
-from schemas.registry import RegistryClient
-from schemas.settings import Settings, load_settings
-from streams.kafka import ensure_topics
+from schemas.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +28,7 @@ def up(
 
     State lives in TDC_HOME, ports count up from TDC_PORT_BASE. The first start downloads what is missing, once.
     """
-    rows = start(load_settings(), s3)
+    rows = bring_up(load_settings(), err, s3=s3)
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -45,26 +44,6 @@ def down(as_json: AsJson = False) -> None:
         out.print("nothing was running")
     else:
         out.print(_table("local stack", rows))
-
-
-def start(settings: Settings, s3: bool | None = None) -> list[stack.PartStatus]:
-    """Start the stack, create topics and register schemas; says on stderr what it is doing."""
-    with err.status("starting the local stack") as status:
-
-        def progress(part: str, message: str) -> None:
-            status.update(f"{part}: {message}")
-            err.print(f"[dim]{part}: {message}[/dim]")
-
-        rows = stack.up(settings.home, settings.port_base, progress=progress, with_s3=s3)
-        status.update("topics and schemas")
-        prepare(settings)
-    return rows
-
-
-def prepare(settings: Settings) -> None:
-    """Make sure of topics and registered schemas."""
-    ensure_topics(settings)
-    RegistryClient.from_settings(settings).register_all()
 
 
 def _table(title: str, rows: Sequence[stack.PartStatus]) -> object:

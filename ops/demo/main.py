@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status as Spinner
 
-from ops.cli.stack import start
+from ops.bring_up import bring_up
 from ops.demo.collect import collect
 from ops.demo.launch import ASSIGNMENTS, Target, run_agents
 from ops.demo.pages import serve_pages
@@ -38,11 +38,11 @@ def run_demo(settings: Settings, *, console: Console, as_json: bool) -> int:
     demo_run = "".join(random.choices(string.ascii_lowercase, k=10))
     settings = demo_settings(settings)
     seconds: dict[str, float] = {}
+    progress = Console(stderr=True, highlight=False)
     with _timed(seconds, "stack"):
-        start(settings)
+        bring_up(settings, progress)
     home = settings.home.absolute()
     logs = home / "demo" / demo_run
-    progress = Console(stderr=True, highlight=False)
     with (
         Supervisor(settings, home / "logs") as pipeline,
         serve_pages() as pages,

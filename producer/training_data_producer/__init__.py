@@ -7,12 +7,11 @@ with Producer("127.0.0.1:19090", "http://127.0.0.1:19092/apis/ccompat/v7") as pr
         trace.complete("successful")
 """
 
-from training_data_producer._current import current_scope, current_trace
 from training_data_producer._stats import Stats
 from training_data_producer.decorators import step, tool
 from training_data_producer.moments import Decision, RaisedError
 from training_data_producer.producer import Producer
-from training_data_producer.trace import Agent, Scope, Step, ToolCall
+from training_data_producer.trace import Agent, Scope, Step, ToolCall, current_scope, current_trace
 
 __all__ = [
     "Agent",

@@ -59,6 +59,14 @@ class Values:
             return str(value)
         return self.json(value) or ""
 
+    def model(self, value: object) -> dict[str, Any] | None:
+        """A pair of provider and name, or a name alone, as the record `ModelRef` has it."""
+        if value is None:
+            return None
+        if isinstance(value, (tuple, list)) and len(value) == 2:
+            return {"provider": self.text(value[0]), "name": self.text(value[1])}
+        return {"provider": None, "name": self.text(value)}
+
     def number(self, value: object) -> float | None:
         """A finite float, or None."""
         if value is None:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from training_data_producer._current import current_scope
 from training_data_producer._wrapping import Function, wrapped
-from training_data_producer.trace import Scope, Step, ToolCall
+from training_data_producer.trace import Scope, Step, ToolCall, current_scope
 
 _FunctionT = TypeVar("_FunctionT", bound=Function)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from training_data_producer._bodies import Avro
-from training_data_producer._current import new_span_id
+from training_data_producer._ids import new_span_id
 from training_data_producer._values import Values
 
 

@@ -1,15 +1,13 @@
 """The producer: one per process and destination, made once, used from any thread or task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from training_data_producer import _lifecycle
-from training_data_producer._bodies import Avro
-from training_data_producer._current import current_scope, new_span_id, new_trace_id, parse_traceparent
 from training_data_producer._encoding import AgentContext
-from training_data_producer._pipeline import Pipeline
+from training_data_producer._ids import new_span_id, new_trace_id, parse_traceparent
+from training_data_producer._outlet import Outlet
 from training_data_producer._settings import (
     DEFAULT_SPOOL_BYTES,
     Settings,
@@ -18,9 +16,8 @@ from training_data_producer._settings import (
     environment,
 )
 from training_data_producer._stats import Stats
-from training_data_producer._values import Values
 from training_data_producer._wrapping import Function, wrapped
-from training_data_producer.trace import Agent, AgentDetails, Scope
+from training_data_producer.trace import Agent, AgentDetails, Scope, current_scope
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,7 +52,7 @@ class Producer:
         handle_sigterm: bool = True,
     ) -> None:
         root = Path(spool_directory) if spool_directory else default_spool()
-        self._settings = Settings(
+        settings = Settings(
             kafka_config={"bootstrap.servers": bootstrap_servers, **(kafka_config or {})},
             registry_url=registry_url,
             registry_credentials=registry_credentials,
@@ -66,9 +63,7 @@ class Producer:
             queue_bytes=queue_bytes,
             flush_seconds=flush_seconds,
         )
-        self._values = Values()
-        self._pipeline = Pipeline(self._settings, self._values)
-        _lifecycle.watch(self, handle_sigterm=handle_sigterm)
+        self._outlet = Outlet(settings, handle_sigterm=handle_sigterm)
 
     @classmethod
     def from_env(cls, **arguments: Any) -> "Producer":
@@ -94,7 +89,7 @@ class Producer:
         `traceparent` continues the trace of another process: then the agent is a child there, and the trace ends
         where it began. `details`: `task_id`, `trial`, `system_prompt`, `tools`, `inputs`, `constraints`.
         """
-        values = self._values
+        values = self._outlet.values
         remote = parse_traceparent(traceparent) if traceparent is not None else None
         if traceparent is not None and remote is None:
             values.repaired += 1
@@ -107,7 +102,7 @@ class Producer:
             scenario=values.required_text(scenario),
             # A mode that is none of the three must not pass for a real run.
             execution_mode=values.one_of(execution_mode, ("EXECUTION", "SIMULATION", "OPTIMIZATION"), "SIMULATION"),
-            model=self._model(model),
+            model=values.model(model),
             consent={
                 "status": values.one_of(consent, ("granted", "denied", "unknown"), "unknown"),
                 "basis": values.text(consent_basis),
@@ -115,7 +110,7 @@ class Producer:
             },
             sequence=count(),
         )
-        return Agent(self, context, span_id, parent_span_id, root=remote is None, goal=goal, **details)
+        return Agent(self._outlet, context, span_id, parent_span_id, root=remote is None, goal=goal, **details)
 
     def traced(self, *, scenario: str, agent: str | None = None, **details: Any) -> Callable[[_FunctionT], _FunctionT]:
         """Decorator: each call of the function (plain, async or generator) is a trace, with the arguments as inputs
@@ -131,49 +126,27 @@ class Producer:
 
         def record(scope: Scope, value: object) -> None:
             if isinstance(scope, Agent) and scope._last.get("outputs_json") is None:
-                scope._last["outputs_json"] = self._values.json(value)
+                scope._last["outputs_json"] = self._outlet.values.json(value)
 
         return wrapped(open_scope, record)
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Wait until everything emitted so far is in Kafka. False when it is not; then it is on disk."""
-        return self._pipeline.flush(self._settings.flush_seconds if timeout_seconds is None else timeout_seconds)
+        return self._outlet.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float | None = None) -> None:
         """Flush, leave the rest on disk for the next process, and stop. Happens by itself at exit."""
-        self._pipeline.close(self._settings.flush_seconds if timeout_seconds is None else timeout_seconds)
-        _lifecycle.unwatch(self)
+        self._outlet.close(timeout_seconds)
 
     def stats(self) -> Stats:
         """What was emitted, delivered, spooled and dropped in this process."""
-        return self._pipeline.stats()
+        return self._outlet.pipeline.stats()
 
     def __enter__(self) -> "Producer":
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def _model(self, model: Sequence[object] | object) -> Avro | None:
-        if model is None:
-            return None
-        if isinstance(model, (tuple, list)) and len(model) == 2:
-            return {"provider": self._values.text(model[0]), "name": self._values.text(model[1])}
-        return {"provider": None, "name": self._values.text(model)}
-
-    def _save(self) -> None:
-        self._pipeline.save(self._settings.flush_seconds)
-
-    def _before_fork(self, timeout_seconds: float) -> None:
-        self._pipeline.before_fork(timeout_seconds)
-
-    def _after_fork_in_parent(self) -> None:
-        self._pipeline.after_fork()
-
-    def _after_fork_in_child(self) -> None:
-        self._pipeline.forget()
-        self._values.repaired = 0
-        self._pipeline = Pipeline(self._settings, self._values)
 
 
 _OF_THE_TRACE = frozenset({"consent", "consent_basis", "data_subject_id", "execution_mode", "traceparent"})

@@ -9,19 +9,19 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from training_data_producer._bodies import Avro
-from training_data_producer._current import current_scope, enter_scope, leave_scope, nearest_open, new_span_id
 from training_data_producer._encoding import AgentContext
+from training_data_producer._ids import new_span_id
+from training_data_producer._outlet import Outlet
 from training_data_producer.moments import Moments
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
-
-    from training_data_producer.producer import Producer
 
 CompletionStatus = Literal["successful", "failed", "partial", "interrupted", "unknown"]
 _STATUSES = ("successful", "failed", "partial", "interrupted", "unknown")
@@ -44,15 +44,15 @@ class AgentDetails(TypedDict, total=False):
 class Scope(Moments):
     """A span of a trace in which things happen."""
 
-    def __init__(self, producer: "Producer", context: AgentContext, span_id: str, parent_span_id: str | None) -> None:
-        self._producer = producer
-        self._values = producer._values
+    def __init__(self, outlet: Outlet, context: AgentContext, span_id: str, parent_span_id: str | None) -> None:
+        self._outlet = outlet
+        self._values = outlet.values
         self._context = context
         self._outer: Scope | None = None
         self._entered = False
         self._state: Literal["new", "open", "ended"] = "new"
         self._started = 0.0
-        self._process = producer._pipeline
+        self._process = outlet.pipeline
         self.span_id = span_id
         """16 hex digits."""
         self.parent_span_id = parent_span_id
@@ -85,8 +85,8 @@ class Scope(Moments):
         span_id = new_span_id()
         context = replace(self._context, agent=self._values.required_text(name), span_id=span_id)
         if model is not None:
-            context = replace(context, model=self._producer._model(model))
-        return Agent(self._producer, context, span_id, parent.span_id, root=False, goal=goal, **details)
+            context = replace(context, model=self._values.model(model))
+        return Agent(self._outlet, context, span_id, parent.span_id, root=False, goal=goal, **details)
 
     def step(self, name: str, *, inputs: object = None, reasoning: str | None = None) -> "Step":
         """A named step of the workflow."""
@@ -127,7 +127,7 @@ class Scope(Moments):
         if self._state == "open":
             self._state = "ended"
             # A forked child may unwind its parent's `with`: that scope goes on in the parent.
-            if self._process is self._producer._pipeline:
+            if self._process is self._outlet.pipeline:
                 self._finish(error)
 
     def __enter__(self) -> "Self":
@@ -176,7 +176,7 @@ class Scope(Moments):
         self._emit(kind, body, inner.span_id, inner.parent_span_id)
 
     def _emit(self, kind: str, body: Avro, span_id: str, parent_span_id: str | None) -> None:
-        self._producer._pipeline.emit(self._context, kind, body, span_id, parent_span_id)
+        self._outlet.pipeline.emit(self._context, kind, body, span_id, parent_span_id)
 
 
 class Agent(Scope):
@@ -184,7 +184,7 @@ class Agent(Scope):
 
     def __init__(
         self,
-        producer: "Producer",
+        outlet: Outlet,
         context: AgentContext,
         span_id: str,
         parent_span_id: str | None,
@@ -198,7 +198,7 @@ class Agent(Scope):
         inputs: object = None,
         constraints: Sequence[str] | Mapping[str, object] = (),
     ) -> None:
-        super().__init__(producer, context, span_id, parent_span_id)
+        super().__init__(outlet, context, span_id, parent_span_id)
         values = self._values
         self._root = root
         self._first: Avro = {
@@ -256,7 +256,7 @@ class Step(Scope):
     """A named step of the workflow."""
 
     def __init__(self, parent: Scope, name: str, inputs: object, reasoning: str | None) -> None:
-        super().__init__(parent._producer, parent._context, new_span_id(), parent.span_id)
+        super().__init__(parent._outlet, parent._context, new_span_id(), parent.span_id)
         values = self._values
         self._owner = parent.owner
         self._first: Avro = {
@@ -296,7 +296,7 @@ class ToolCall(Scope):
         requested_by: str,
         claude_code: Mapping[str, Any] | None,
     ) -> None:
-        super().__init__(parent._producer, parent._context, new_span_id(), parent.span_id)
+        super().__init__(parent._outlet, parent._context, new_span_id(), parent.span_id)
         values = self._values
         self._owner = parent.owner
         self._claude_code = dict(claude_code) if isinstance(claude_code, Mapping) else claude_code
@@ -345,3 +345,38 @@ def _words(error: BaseException) -> str | None:
         return str(error)
     except Exception:
         return None
+
+
+_open_scope: ContextVar[Scope | None] = ContextVar("training_data_producer_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """The innermost scope open in this thread or task."""
+    return nearest_open(_open_scope.get())
+
+
+def current_trace() -> Agent | None:
+    """The agent whose code runs in this thread or task; None outside of any trace."""
+    scope = current_scope()
+    return scope.owner if scope else None
+
+
+def nearest_open(scope: Scope | None) -> Scope | None:
+    """This scope, or the innermost one around it that has not ended."""
+    while scope is not None and scope._state == "ended":
+        scope = scope._outer
+    return scope
+
+
+def enter_scope(scope: Scope) -> Scope | None:
+    """Make a scope the innermost one; gives the one that was."""
+    outer = current_scope()
+    _open_scope.set(scope)
+    return outer
+
+
+def leave_scope(scope: Scope, outer: Scope | None) -> None:
+    """Undo `enter_scope`. Scopes of interleaved generators are not left in the order of a stack, and a generator may be
+    closed in another context: what is innermost there stays so, and ended scopes are passed over later."""
+    if _open_scope.get() is scope:
+        _open_scope.set(outer)

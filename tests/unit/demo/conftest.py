@@ -73,7 +73,7 @@ def run_agent(tmp_path: Path, pages: str) -> RunAgent:
             "127.0.0.1:1", "http://127.0.0.1:1", spool_directory=tmp_path / "spool", handle_sigterm=False
         )
         caught = Caught()
-        producer._pipeline = caught  # type: ignore[assignment]
+        producer._outlet.pipeline = caught  # type: ignore[assignment]
         announced: list[Agent] = []
         for number in numbers:
             directory = tmp_path / f"{seed}-{number}"
@@ -84,8 +84,8 @@ def run_agent(tmp_path: Path, pages: str) -> RunAgent:
         for event in caught.emitted:
             by_trace[event.context.trace_id].append(event)
         assert [trace.trace_id for trace in announced] == list(by_trace)
-        assert producer._values.repaired == 0
-        encoder = Encoder("sdk:test", producer._values)
+        assert producer._outlet.values.repaired == 0
+        encoder = Encoder("sdk:test", producer._outlet.values)
         return {trace_id: _decoded(encoder.encode(events).payload) for trace_id, events in by_trace.items()}
 
     return run_it

@@ -22,11 +22,11 @@ class Caught:
     def __init__(self, spool: Path) -> None:
         self.producer = Producer("127.0.0.1:9", "http://127.0.0.1:9", spool_directory=spool, handle_sigterm=False)
         # Nothing is taken from the queue: no thread is started.
-        self.producer._pipeline._start = lambda: None  # type: ignore[method-assign]
+        self.producer._outlet.pipeline._start = lambda: None  # type: ignore[method-assign]
 
     def events(self) -> list[Event]:
         """Everything emitted so far, as the collector sees it; each event is valid."""
-        pipeline = self.producer._pipeline
+        pipeline = self.producer._outlet.pipeline
         found: list[Event] = []
         for emitted in list(pipeline._queue):
             payload = pipeline._encoder.encode([emitted]).payload
@@ -48,5 +48,5 @@ class Caught:
 def caught(tmp_path: Path) -> Iterator[Caught]:
     caught = Caught(tmp_path / "spool")
     yield caught
-    caught.producer._pipeline._queue.clear()
+    caught.producer._outlet.pipeline._queue.clear()
     caught.producer.close()

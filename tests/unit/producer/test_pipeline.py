@@ -27,7 +27,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def frames(spool: Path) -> int:
     """Events on disk, as a next process would count them."""
     heir = producer_for(spool)
-    pipeline = heir._pipeline
+    pipeline = heir._outlet.pipeline
     pipeline._spool.adopt()
     total = 0
     while taken := pipeline._spool.take():
@@ -73,7 +73,7 @@ def test_events_after_close_go_straight_to_disk(tmp_path: Path) -> None:
 
 def test_a_full_queue_overflows_to_disk_in_the_emitting_thread(tmp_path: Path) -> None:
     producer = producer_for(tmp_path, queue_events=10)
-    producer._pipeline._start = lambda: None  # type: ignore[method-assign]
+    producer._outlet.pipeline._start = lambda: None  # type: ignore[method-assign]
     trace = producer.trace(scenario="s", agent="a").start()
     for _ in range(30):
         trace.user_message("hello")
@@ -87,7 +87,7 @@ def test_a_full_queue_overflows_to_disk_in_the_emitting_thread(tmp_path: Path) -
 
 def test_bytes_bound_the_queue_too(tmp_path: Path) -> None:
     producer = producer_for(tmp_path, queue_bytes=100_000)
-    producer._pipeline._start = lambda: None  # type: ignore[method-assign]
+    producer._outlet.pipeline._start = lambda: None  # type: ignore[method-assign]
     trace = producer.trace(scenario="s", agent="a").start()
     for _ in range(30):
         trace.user_message("x" * 10_000)
@@ -98,7 +98,7 @@ def test_bytes_bound_the_queue_too(tmp_path: Path) -> None:
 def test_without_disk_and_queue_events_are_dropped_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("x")
     producer = producer_for(tmp_path / "file", queue_events=5)
-    producer._pipeline._start = lambda: None  # type: ignore[method-assign]
+    producer._outlet.pipeline._start = lambda: None  # type: ignore[method-assign]
     trace = producer.trace(scenario="s", agent="a").start()
     for _ in range(10):
         trace.user_message("secret")
@@ -112,7 +112,7 @@ def test_without_disk_and_queue_events_are_dropped_loudly(tmp_path: Path, caplog
 
 def test_a_fault_of_ours_is_kept_from_the_agent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     producer = producer_for(tmp_path)
-    producer._pipeline._numbers = None  # type: ignore[assignment]
+    producer._outlet.pipeline._numbers = None  # type: ignore[assignment]
     with caplog.at_level(logging.ERROR), producer.trace(scenario="s", agent="a"):
         pass
     assert producer.stats().internal_errors == 2
@@ -121,7 +121,7 @@ def test_a_fault_of_ours_is_kept_from_the_agent(tmp_path: Path, caplog: pytest.L
 
 def test_the_thread_survives_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     producer = producer_for(tmp_path)
-    worker = producer._pipeline._worker
+    worker = producer._outlet.pipeline._worker
     step = worker.step
     faults = iter([True])
 
@@ -144,7 +144,7 @@ def test_the_environment_describes_the_destination(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TDC_REGISTRY__USERNAME", "you")
     monkeypatch.setenv("TDC_SPOOL_DIRECTORY", str(tmp_path))
     producer = Producer.from_env(handle_sigterm=False)
-    settings = producer._settings
+    settings = producer._outlet._settings
     assert settings.kafka_config == {"bootstrap.servers": "127.0.0.1:20000", "sasl.username": "me"}
     assert settings.registry_url == "http://127.0.0.1:20002/apis/ccompat/v7"
     assert settings.registry_credentials == ("you", "")
