@@ -52,6 +52,9 @@ PLANS: dict[str, Plan] = {
     "road": Plan(
         (
             Figure("full.rules.traces_per_second", "whole road, redaction by rules", "traces/s", 400),
+            Figure("full.rules.traces_per_second_if_alone", "the same, were the two cores its own", "traces/s"),
+            Figure("floor.traces_per_second_if_alone", "bare loops on the same servers", "traces/s"),
+            Figure("floor.road_by_bare", "CPU of a trace, whole road / bare loops", "x"),
             Figure("full.model.traces_per_second", "whole road, redaction with the model", "traces/s"),
             Figure("half_load.rules.latency_seconds.p50", "produced to queryable at half load, p50", "s"),
             Figure("half_load.rules.latency_seconds.p95", "produced to queryable at half load, p95", "s"),

@@ -8,6 +8,9 @@ full load: all traces as fast as the agents can; traces/s from the first emit un
 in the tables. `cpu_share` is each process' part of all CPU time, `cpu_milliseconds_per_trace` what a trace costs it,
 idle turns included. `traces_per_second_if_alone` is what two cores could do at that cost.
 
+floor: what bare loops cost that read and write the same messages on the same servers (`_bare_road.py`), with what the
+agents and the servers took at full load; `road_by_bare` is the road's cost by theirs.
+
 half load: traces at half the rate just measured; seconds from the end of a trace in its agent until it is in the tables
 (its row in `traces`, and in `decisions`). The assemble stage waits `assemble.quiet_seconds` after the end and the sink
 up to `sink.flush_seconds`: both are in it, and are printed. When it was is the time of the commit in the table's log.
@@ -39,6 +42,7 @@ from sinks.tables import table_uri
 from streams.redaction import DEFAULT_REDACTION
 from tests.bench._agents import EVENTS_EACH
 from tests.bench._assembly import as_json, messages
+from tests.bench._bare_road import BareRoad
 from tests.bench._stack import cpu_seconds, fresh_stack, server_pids, settings_on, spent, wait_until
 from tests.integration.line import RULES
 
@@ -188,10 +192,12 @@ class Load:
             "traces_per_second_if_alone": round(2 * self.traces / total, 1),
             "cores_used": round(total / seconds, 2),
             "cpu_share": {name: round(cost / total, 3) for name, cost in sorted(working.items())},
-            "cpu_milliseconds_per_trace": {
-                name: round(cost / self.traces * 1000, 3) for name, cost in sorted(self.cpu.items())
-            },
+            "cpu_milliseconds_per_trace": {name: round(cost, 3) for name, cost in sorted(self.milliseconds().items())},
         }
+
+    def milliseconds(self) -> dict[str, float]:
+        """CPU milliseconds of each process for one trace."""
+        return {name: cost / self.traces * 1000 for name, cost in self.cpu.items()}
 
     def latency(self) -> dict[str, float]:
         """Seconds from a trace's end until it is queryable."""
@@ -215,6 +221,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     full: dict[str, object] = {}
     half: dict[str, object] = {}
     redis: dict[str, float] = {}
+    floor: dict[str, object] = {}
     with fresh_stack() as stack, tempfile.TemporaryDirectory() as place:
         for way, redaction in ways.items():
             road = Road(stack, f"road-{way}", redaction, Path(place) / way)
@@ -234,6 +241,8 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
                     "cores_used": paced.throughput()["cores_used"],
                 }
                 if way == "rules":
+                    print("rules: bare loops", file=sys.stderr)
+                    floor = BareRoad(road.settings, road.ids).measure().floor(loaded.milliseconds())
                     redis = road.redis_bytes_per_open_trace()
     assemble, sink = road.settings.assemble, road.settings.sink
     return {
@@ -241,6 +250,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         "quiet_seconds": assemble.quiet_seconds,
         "flush_seconds": sink.flush_seconds,
         "full": full,
+        "floor": floor,
         "half_load": half,
         "redis": redis,
     }
