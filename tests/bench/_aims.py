@@ -24,10 +24,15 @@ class Plan:
     """Arguments of a run that shows only that it runs."""
 
 
+_PEERS = ("quix_session_window", "quix_stateful_function", "bytewax")
 _BY_PEERS = tuple(
     Figure(f"ratios.{ours}_by_{peer}.events_per_cpu_second", f"assembly, {said} / {peer.replace('_', ' ')}", "x", 3)
     for ours, said in (("ours", "redacting"), ("ours_without_redaction", "not redacting"))
-    for peer in ("quix_session_window", "quix_stateful_function", "bytewax")
+    for peer in _PEERS
+)
+_BARE_BY_PEERS = tuple(
+    Figure(f"ratios.bare_loop_by_{peer}.events_per_cpu_second", f"bare loop / {peer.replace('_', ' ')}", "x")
+    for peer in _PEERS
 )
 _ROAD_PARTS = ("assemble", "curate", "sink", "producer", "kafka", "redis", "registry", "s3")
 
@@ -46,6 +51,7 @@ PLANS: dict[str, Plan] = {
             Figure("engines.ours.events_per_cpu_second", "worker on Kafka, a core", "events/s", 30_000),
             Figure("engines.ours_without_redaction.events_per_cpu_second", "the same, not redacting", "events/s"),
             *_BY_PEERS,
+            *_BARE_BY_PEERS,
         ),
         ("--traces", "50", "--rounds", "1", "--engines", "ours"),
     ),

@@ -9,7 +9,8 @@ Streams RocksDB and a changelog topic, Bytewax SQLite. Warm-up traces go through
 Figures: events for each second of CPU time of the engine's own process (`events_per_cpu_second`: the machine's other
 work does not show in it), the same with the CPU time of Redis added, and events for each second of the clock. In
 addition to the join ours validates each event, counts steps and costs, stores offsets with the state, remembers closed
-traces, and redacts, with rules or (`ours_without_redaction`) not.
+traces, and redacts, with rules or (`ours_without_redaction`) not. `bare_loop` is the join with no engine, no state that
+lasts and our own codec: what any engine that runs Python could reach at best.
 """
 
 import argparse
@@ -63,7 +64,7 @@ class Engine:
 
     name: str
     script: str | None = None
-    """File in `_peers`; None: our stage."""
+    """File in `_peers`, or one of our modules; None: our stage."""
     environment: str = ""
     variant: str = ""
     redacts: bool = False
@@ -75,6 +76,7 @@ ENGINES = (
     Engine("quix_session_window", "quix_join.py", "quix", "session"),
     Engine("quix_stateful_function", "quix_join.py", "quix", "stateful"),
     Engine("bytewax", "bytewax_join.py", "bytewax", "batch"),
+    Engine("bare_loop", "tests.bench._bare_join"),
 )
 
 
@@ -158,6 +160,8 @@ class Bench:
             "state": str(self._place / f"state-{name}"), "schemas": str(schemas),
         }  # fmt: skip
         flags = [word for option, value in options.items() for word in (f"--{option}", value)]
+        if not engine.environment:
+            return [sys.executable, "-m", engine.script, *flags], None
         return [str(interpreter(engine.environment)), str(PEERS / engine.script), *flags], None
 
     def _nothing_redacted(self) -> Path:
@@ -245,7 +249,7 @@ def _engines(names: Sequence[str]) -> Iterator[tuple[Engine, str]]:
         if names and engine.name not in names:
             continue
         reason = ""
-        if engine.script is not None:
+        if engine.environment:
             try:
                 interpreter(engine.environment)
             except (subprocess.CalledProcessError, OSError) as error:
@@ -279,9 +283,9 @@ def report(
     """Rates, the ratios of ours to each peer round by round, and the CPU share of the servers."""
     rates = {name: [run.rates(events) for run in runs] for name, runs in found.items() if name not in missing}
     ratios: dict[str, object] = {}
-    for ours in ("ours", "ours_without_redaction"):
+    for ours in ("ours", "ours_without_redaction", "bare_loop"):
         for peer in rates:
-            if ours in rates and not peer.startswith("ours"):
+            if ours in rates and ours != peer and not peer.startswith("ours"):
                 ratios[f"{ours}_by_{peer}"] = {
                     clock: spread([a[clock] / b[clock] for a, b in zip(rates[ours], rates[peer], strict=True)], 2)
                     for clock in rates[peer][0]
