@@ -1,6 +1,7 @@
 """What stands beside a finding and is one too: names in a list, the lines of a signature, the first word of a town."""
 
 import re
+from bisect import bisect_left
 
 from streams.core.redact.finding import Finding
 from streams.core.redact.rules_organization import JOBS
@@ -55,9 +56,14 @@ def _merged(findings: list[Finding], new: list[Finding]) -> list[Finding]:
         return findings
     out = list(findings)
     for finding in new:
-        if all(finding.end <= other.start or finding.start >= other.end for other in out):
-            out.append(finding)
-    return sorted(out, key=lambda finding: finding.start)
+        place = bisect_left(out, finding.end, key=_start)
+        if place == 0 or out[place - 1].end <= finding.start:
+            out.insert(place, finding)
+    return out
+
+
+def _start(finding: Finding) -> int:
+    return finding.start
 
 
 def _title_before(text: str, person: Finding) -> Finding | None:
@@ -72,7 +78,8 @@ def _listed(text: str, people: list[Finding]) -> list[Finding]:
     found: list[Finding] = []
     for match in _LISTED.finditer(text):
         start, end = match.span()
-        if not any(start <= person.start and person.end <= end for person in people):
+        place = bisect_left(people, start, key=_start)
+        if place == len(people) or people[place].end > end:
             continue
         closed = _LAST_ITEM.search(text, start, end) is not None
         items = list(_ITEM.finditer(text, start, end))
@@ -90,15 +97,13 @@ def _listed(text: str, people: list[Finding]) -> list[Finding]:
 def _names_above(text: str, findings: list[Finding]) -> list[Finding]:
     """Lines with nothing but a name in them, above an address or a trade."""
     found: list[Finding] = []
+    addresses = {finding.start for finding in findings if finding.kind == "ADDRESS"}
     for match in _NAME_LINE.finditer(text):
         words = match.group(1).lower().split()
         if any(word in ORDINARY or word in TECHNICAL for word in words) or _is_job(match.group(1)):
             continue
         lines = _lines_below(text, match.end())
-        if lines and (
-            _is_job(text[lines[0][0] : lines[0][1]])
-            or any(finding.kind == "ADDRESS" and finding.start == lines[0][0] for finding in findings)
-        ):
+        if lines and (_is_job(text[lines[0][0] : lines[0][1]]) or lines[0][0] in addresses):
             found.append(Finding("PERSON", *match.span(1)))
     return found
 
@@ -151,4 +156,5 @@ def _may_be_firm(line: str) -> bool:
 
 
 def _begins_block_end(line: tuple[int, int], findings: list[Finding]) -> bool:
-    return any(finding.kind in _BLOCK_ENDS and line[0] <= finding.start < line[1] for finding in findings)
+    low, high = (bisect_left(findings, place, key=_start) for place in line)
+    return any(finding.kind in _BLOCK_ENDS for finding in findings[low:high])

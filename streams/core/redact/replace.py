@@ -53,10 +53,13 @@ class Replace:
         self._made: dict[tuple[str, str], str] = {}
         self._known: dict[str, tuple[str, list[str]]] = {}
         """Short texts as they become, with the kinds of what is replaced: an id stands in many places."""
-        self._variants: dict[str, list[Variant]] = {}
-        for variant in variants(found):
+        self._variants: dict[str, dict[int, dict[str, list[Variant]]]] = {}
+        """By what stands in the automaton, then by length, then by the whole text in lower case."""
+        for variant in dict.fromkeys(variants(found)):
             if variant.text:
-                self._variants.setdefault(_lowered(variant.text)[:_MAX_KEY], []).append(variant)
+                lowered = _lowered(variant.text)
+                by_length = self._variants.setdefault(lowered[:_MAX_KEY], {})
+                by_length.setdefault(len(lowered), {}).setdefault(lowered, []).append(variant)
         self._automaton = _automaton(self._variants)
         marks = {_mark(key) for key in self._variants}.union(*map(_local_marks, local))
         self._marks = _automaton(_shortest(marks)) if all(marks) else None
@@ -121,13 +124,11 @@ class Replace:
         candidates: list[tuple[int, int, str]] = []
         for last, key in self._automaton.iter(lowered):
             start = last + 1 - len(key)
-            for variant in self._variants[key]:
-                end = start + len(variant.text)
-                if len(variant.text) > _MAX_KEY and lowered[start:end] != _lowered(variant.text):
-                    continue
-                end = _fits(variant, text, start, end)
-                if end:
-                    candidates.append((start, -end, variant.kind))
+            for length, by_text in self._variants[key].items():
+                for variant in by_text.get(lowered[start : start + length], ()):
+                    end = _fits(variant, text, start, start + length)
+                    if end:
+                        candidates.append((start, -end, variant.kind))
         candidates.sort()
         found: list[Finding] = []
         at = 0
