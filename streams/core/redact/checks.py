@@ -87,10 +87,30 @@ def secret(text: str) -> bool:
     """A value that a person or a machine made up: not a word, a call, a path or a placeholder."""
     if not any(char.isdigit() for char in text) or not any(char.isalpha() for char in text):
         return False
-    return not _NAME_IN_CODE.fullmatch(text) and text[0] not in "/.\\" and not _PSEUDONYM.fullmatch(text)
+    if text[0] in "/.\\$" and not _BASE64.fullmatch(text):
+        return False
+    return not _NAME_IN_CODE.fullmatch(text) and not _PSEUDONYM.fullmatch(text)
 
 
-_NAME_IN_CODE = re.compile(r"(?:[a-z_]+\d{0,2}[._])+[a-z_]*\d{0,2}|[A-Z_]+\d?")
+def quoted_secret(text: str) -> bool:
+    """The same of a value in quotes: it has no end that a word could make, and may hold any sign."""
+    return secret(text) and not _TEMPLATE.search(text)
+
+
+def long_secret(text: str) -> bool:
+    """A secret where the words before it speak of other things as often: no id by its shape, no path, no name."""
+    return token(text) and not _ID.fullmatch(text) and not ("/" in text and _WORDS.search(text))
+
+
+# A key in base64 may begin with a slash; of a path a part is a word.
+_BASE64 = re.compile(r"/(?!.*(?:^|[/+])[a-z]{3,}(?:[/+]|$))(?=.*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
+_NAME_IN_CODE = re.compile(
+    r"(?:[a-z_]+\d{0,2}[._])+[a-z_]*\d{0,2}|[A-Z_]+\d?|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|%\w+%"
+    r"|[A-Za-z_]+(?:\d{1,2}_[A-Za-z_]*)*\d{0,2}(?:\.[A-Za-z_]+(?:\d{1,2}_[A-Za-z_]*)*\d{0,2})+"
+)
+_TEMPLATE = re.compile(r"\$\{|\{\{|%\(|<[a-z_ -]+>")
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[a-z]{2,12}[-_]\w*")
+_WORDS = re.compile(r"(?:^|/)[a-z]{3,}(?:/|$)")
 _PSEUDONYM = re.compile(r"\[?[A-Z_]+-[0-9a-f]{10}\]?")
 
 
