@@ -4,6 +4,7 @@ import ipaddress
 import re
 
 from streams.core.redact.places import IBAN_LENGTHS
+from streams.core.redact.words import NOT_ALONE, ORDINARY, PLACEHOLDERS, ROBOTS, TECHNICAL, word_set
 
 
 def digits_of(text: str) -> str:
@@ -33,7 +34,7 @@ def card(text: str) -> bool:
 
 def iban(text: str) -> bool:
     """ISO 13616: length of its country, and mod 97."""
-    plain = text.replace(" ", "").upper()
+    plain = text.replace(" ", "").replace("-", "").upper()
     if IBAN_LENGTHS.get(plain[:2]) != len(plain):
         return False
     turned = plain[4:] + plain[:4]
@@ -51,7 +52,16 @@ def ip(text: str) -> bool:
         groups = text.split(":")
         return groups[0] != "100" and any(len(group) > 2 for group in groups) and any(char.isdigit() for char in text)
     # Loopback, "this network", masks and multicast name nobody; 2.0.0.0 is a network at most, and often a version.
-    return 0 < int(text.partition(".")[0]) < 224 and not address.is_loopback and not text.endswith(".0.0.0")
+    return (
+        0 < int(text.partition(".")[0]) < 224
+        and not address.is_loopback
+        and not text.endswith(".0.0.0")
+        and text not in _RESOLVERS
+    )
+
+
+_RESOLVERS = frozenset({"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4"})
+"""Of everybody."""
 
 
 def phone(text: str) -> bool:
@@ -75,6 +85,43 @@ def phone(text: str) -> bool:
 
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?|\d\d?[-./ ]\d\d?[-./ ](?:19|20)\d\d")
 _PAIRS = re.compile(r"\d\d(?:[ .-]\d\d)+")
+
+
+def vaguely_spoken_phone(text: str) -> bool:
+    """The same where those words speak of many things: a bare number has ten digits then, and an extension a space."""
+    if "x" in text and " " not in text.partition("x")[0][-1:] and len(digits_of(text.partition("x")[0])) < 9:
+        return False
+    return spoken_phone(text) and not (text.isdigit() and len(text) < 10) and not _THOUSANDS.fullmatch(text)
+
+
+_THOUSANDS = re.compile(r"\d{1,3}(?:[ .]000)+")
+
+
+def date(text: str) -> bool:
+    """Not a number that is no day."""
+    digits = digits_of(text)
+    return not text.isdigit() or ("01" <= digits[4:6] <= "12" and "01" <= digits[6:8] <= "31")
+
+
+_LOGIN_ENDS = re.compile(r"[._-]?\d*$")
+
+
+def login(text: str) -> bool:
+    """A login that may be a person's: not that of a robot, a machine or an example."""
+    word = text.lstrip("@").lower()
+    stem = _LOGIN_ENDS.sub("", word)
+    known = word in ROBOTS or stem in ROBOTS or stem in PLACEHOLDERS or stem in ORDINARY or stem in TECHNICAL
+    return not known and stem not in NOT_ALONE and stem not in _MACHINES and "redacted" not in word
+
+
+_MACHINES = word_set(
+    """runner runneradmin vscode shared public app dev developer circleci jenkins travis jovyan sandbox agent swe
+    openhands project projects work claude ec2-user centos vagrant pi coder gitpod codespace codespaces default deploy
+    builder airflow mambauser linuxbrew build-user appuser appveyor hadoop spark web www www-data worker opc core
+    runtime workspace codebase envs env conda miniconda miniconda3 anaconda anaconda3 assist src repo data
+    site-packages username user_name user_id login_id alice bob"""
+)
+"""Home directories that machines and manuals have."""
 
 
 def spoken_phone(text: str) -> bool:
@@ -127,7 +174,14 @@ def email(text: str) -> bool:
         and local[-1:] not in ("-", "+")
         and not domain.partition(".")[0].isdigit()
         and domain != "redacted.invalid"
+        and domain.rpartition(".")[2].lower() not in _FILE_ENDS
     )
+
+
+_FILE_ENDS = word_set(
+    "png jpg jpeg gif webp svg js mjs css scss json html htm txt yml yaml toml lock gz map tsx jsx vue"
+)
+"""What is no domain: icon@2x.png."""
 
 
 def ssn(text: str) -> bool:
@@ -179,6 +233,23 @@ def french(text: str) -> bool:
     """NIR: key = 97 - number mod 97."""
     digits = digits_of(text)
     return len(digits) == 15 and 97 - int(digits[:13]) % 97 == int(digits[13:])
+
+
+def chinese(text: str) -> bool:
+    """Resident identity card, GB 11643: a birthday in it, and ISO 7064 MOD 11-2."""
+    total = weighted(text[:17], (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2))
+    return date(text[6:14]) and text[17].upper() == "10X98765432"[total % 11]
+
+
+def korean(text: str) -> bool:
+    """Resident registration number: a birthday in it."""
+    return "01" <= text[2:4] <= "12" and "01" <= text[4:6] <= "31"
+
+
+def address(text: str) -> bool:
+    """What a key calls an address: a number and words, no link."""
+    digits = any(char.isdigit() for char in text)
+    return digits and sum(char.isalpha() for char in text) >= 4 and "@" not in text and "://" not in text
 
 
 def pesel(text: str) -> bool:
@@ -238,8 +309,16 @@ def vin(text: str) -> bool:
 
 
 def record_number(text: str) -> bool:
-    """What words around it call somebody's number: at least four digits, and no date or time."""
-    return sum(char.isdigit() for char in text) >= 4 and not _DATE.match(text)
+    """What words around it call somebody's number: at least four digits, no date or year, and no word before it."""
+    head = _GROUP.match(text)
+    of_number = head is None or head.group().isupper() or any(char.isdigit() for char in head.group())
+    return (
+        sum(char.isdigit() for char in text) >= 4 and of_number and not _DATE.match(text) and not _YEAR.fullmatch(text)
+    )
+
+
+_GROUP = re.compile(r"[A-Za-z0-9]+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def age(text: str) -> bool:

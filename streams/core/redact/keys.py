@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from streams.core.redact import checks
-from streams.core.redact.words import NOT_ALONE, ORDINARY, PLACEHOLDERS, ROBOTS, TECHNICAL, word_set
+from streams.core.redact.words import NOT_ALONE, ORDINARY, PLACEHOLDERS, ROBOTS, is_phrase, word_set
 
 
 class Keyed(NamedTuple):
@@ -155,12 +155,6 @@ KEY_HINT = (
 
 _NAME_LIKE = re.compile(r"[^\W\d_][\w'’.-]*(?:,? [^\W\d_][\w'’.-]*){0,4}")
 _FULL_NAME_LIKE = re.compile(r"[^\W\d_a-z][\w'’.-]*(?:,? [^\W\d_][\w'’.-]*){1,4}")
-_ROLES = word_set(
-    """team teams product products support admin admins review reviewer reviewers department group bot service
-    services security engineering sales marketing finance operations office desk staff manager owner owners people
-    billing platform infra infrastructure quality legal design us full"""
-)
-"""Words that name a part of a firm, not one of its people."""
 _DATE_LIKE = re.compile(r"(?=.*\d).{4,32}", re.DOTALL)
 _HANDLE_LIKE = re.compile(r"@?[\w.+-]{3,64}")
 
@@ -269,15 +263,9 @@ def _full_name(text: str) -> Keyed | None:
 
 
 def _address(text: str) -> Keyed | None:
-    if len(text) > 300 or "@" in text or "://" in text or text[:2] in ("0x", "0X") or _says_something(text):
+    if len(text) > 300 or "@" in text or "://" in text or text[:2] in ("0x", "0X") or is_phrase(text):
         return None
     return Keyed("ADDRESS", len(text) < 5)
-
-
-def _says_something(text: str) -> bool:
-    """A phrase of ordinary words, "Address not found": what stands for a value, or tells of it."""
-    words = text.lower().strip(".!").split()
-    return len(words) > 1 and all(word in ORDINARY or word in TECHNICAL or word in _ROLES for word in words)
 
 
 def kind_of_object_key(parent: str | None, key: str) -> Keyed | None:
@@ -294,13 +282,11 @@ def is_person_object(keys: Sequence[str]) -> bool:
 
 def looks_like_full_name(text: str) -> bool:
     """Two to five words as names are written."""
-    return (
-        _FULL_NAME_LIKE.fullmatch(text) is not None and text.lower() not in PLACEHOLDERS and not _says_something(text)
-    )
+    return _FULL_NAME_LIKE.fullmatch(text) is not None and text.lower() not in PLACEHOLDERS and not is_phrase(text)
 
 
 def _name(text: str) -> Keyed | None:
-    if not _NAME_LIKE.fullmatch(text) or len(text) > 80 or _says_something(text):
+    if not _NAME_LIKE.fullmatch(text) or len(text) > 80 or is_phrase(text):
         return None
     word = text.lower()
     return Keyed("PERSON", local=len(text) < 2 or (" " not in text and (word in NOT_ALONE or word in ORDINARY)))

@@ -92,3 +92,21 @@ PLACEHOLDERS = word_set(
 
 ROBOTS = word_set("""root admin administrator user guest ubuntu system nobody daemon git test default postgres""")
 """Logins of no person."""
+
+ROLES = word_set(
+    """team teams product products support admin admins review reviewer reviewers department group bot service
+    services security engineering sales marketing finance operations office desk staff manager owner owners people
+    billing platform infra infrastructure quality legal design us full crew chief committee community"""
+)
+"""Words that name a part of a firm, not one of its people."""
+
+
+def names_things(text: str) -> bool:
+    """True of words of which one is ordinary, or of programs, or names a part of a firm: no person is called so."""
+    return any(word in ORDINARY or word in TECHNICAL or word in ROLES for word in text.lower().split())
+
+
+def is_phrase(text: str) -> bool:
+    """True of two and more words that are all such: "Address not found" stands for a value, or tells of one."""
+    words = text.lower().strip(".!").split()
+    return len(words) > 1 and all(word in ORDINARY or word in TECHNICAL or word in ROLES for word in words)
