@@ -1,14 +1,17 @@
 """How a found value may stand elsewhere in its trace: other cases and escapes, parts of a name, handles made of it."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
+from streams.core.redact.forms import days_written, numbers_written
 from streams.core.redact.words import NOT_ALONE, ORDINARY, PLACEHOLDERS, ROBOTS, word_set
 
 _ANY_CASE = frozenset({"EMAIL", "USERNAME", "ADDRESS", "LOCATION", "ORGANIZATION", "IBAN", "URL"})
 _UNBOUNDED = frozenset({"SECRET", "API_KEY", "TOKEN", "PRIVATE_KEY", "URL_CREDENTIALS", "EMAIL"})
+_REGROUPED = frozenset({"SSN", "CARD", "PHONE"})
 _ROLES = word_set(
     """info support admin sales contact hello noreply no-reply help office team mail service billing user users
     webmaster postmaster press jobs security abuse git dev test news hr legal"""
@@ -39,6 +42,10 @@ def variants(found: Mapping[str, str]) -> Iterator[Variant]:
             continue
         any_case, bounded = kind in _ANY_CASE, kind not in _UNBOUNDED
         yield Variant(value, kind, any_case, bounded)
+        if kind == "DATE_OF_BIRTH":
+            yield from (Variant(written, kind, any_case=True) for written in days_written(value))
+        elif kind in _REGROUPED:
+            yield from (Variant(written, kind) for written in numbers_written(kind, value))
         if kind == "EMAIL":
             local = value.replace("%40", "@").partition("@")[0]
             if len(local) >= 5 and local.lower() not in _ROLES and not _is_word(local):
@@ -49,6 +56,22 @@ def variants(found: Mapping[str, str]) -> Iterator[Variant]:
 
 
 def _of_person(value: str) -> Iterator[Variant]:
+    """Of the name as it stands, and as those write it who leave accents and apostrophes out."""
+    yield from _of_spelled(value)
+    if value.isascii() and not any(char in value for char in "'-"):
+        return
+    folded = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
+    spellings = {unicodedata.normalize("NFD", value), value.replace("'", "").replace("’", "")}
+    spellings |= {value.replace("'", entity) for entity in ("&#39;", "&apos;")}
+    if len(folded) >= len(value):  # of letters that are no accented ones nothing would be left
+        spellings.add(folded)
+    for spelling in sorted(spellings - {value}):
+        yield from _of_spelled(spelling)
+    if "-" in value:
+        yield Variant(value.replace("-", " "), "PERSON", any_case=True)
+
+
+def _of_spelled(value: str) -> Iterator[Variant]:
     words = value.split()
     if len(words) == 1:
         if value.lower() in PLACEHOLDERS or value.lower() in ROBOTS:
@@ -70,7 +93,8 @@ def _of_person(value: str) -> Iterator[Variant]:
             yield Variant(word, "PERSON")
     if len(long) >= 2:
         first, last = long[0], long[-1]
-        yield Variant(f"{last}, {first}", "PERSON", any_case=True)
+        for comma in (", ", ",", "/"):
+            yield Variant(f"{last}{comma}{first}", "PERSON", any_case=True)
         if len(long) > 2:
             yield Variant(f"{first} {last}", "PERSON", any_case=True)
         for one, other in permutations((first, last)):

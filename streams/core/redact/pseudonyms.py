@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Callable
 
+from streams.core.redact.forms import days_of
 from streams.core.redact.words import word_set
 
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -172,7 +173,8 @@ def _same_classes(source: _Source, value: str) -> str:
 
 def _date(source: _Source, value: str) -> str | None:
     """A day of the years 1930 to 1999, written alike; None when it is no whole date."""
-    raw = source.stream(" ".join(value.casefold().split()), 3)
+    days = days_of(value)
+    raw = source.stream(days[0].isoformat() if days else " ".join(value.casefold().split()), 3)
     year, month, day = str(1930 + raw[0] % 70), raw[1] % 12 + 1, raw[2] % 28 + 1
     parts = [(match, match.group()) for match in _DATE_PART.finditer(value.partition("T")[0])]
     parts = [(match, part) for match, part in parts if part.lower() not in (*_ORDINALS, "of")]

@@ -49,14 +49,17 @@ class Replace:
         self._pseudonyms = pseudonyms
         self._counts = counts
         self._local = local
-        self._found = found
         self._made: dict[tuple[str, str], str] = {}
         self._known: dict[str, tuple[str, list[str]]] = {}
         """Short texts as they become, with the kinds of what is replaced: an id stands in many places."""
         self._variants: dict[str, dict[int, dict[str, list[Variant]]]] = {}
         """By what stands in the automaton, then by length, then by the whole text in lower case."""
+        self._numbers: dict[str, str] = {}
+        """Kinds of the values that a JSON number may be."""
         for variant in dict.fromkeys(variants(found)):
             if variant.text:
+                if variant.text.isdigit():
+                    self._numbers.setdefault(variant.text, variant.kind)
                 lowered = _lowered(variant.text)
                 by_length = self._variants.setdefault(lowered[:_MAX_KEY], {})
                 by_length.setdefault(len(lowered), {}).setdefault(lowered, []).append(variant)
@@ -182,7 +185,7 @@ class Replace:
 
     def number(self, key: str | None, parent: str | None, digits: str) -> str | None:
         """A number stays a number, of as many digits."""
-        kind = self._found.get(digits) if len(digits) >= _MIN_NUMBER else None
+        kind = self._numbers.get(digits) if len(digits) >= _MIN_NUMBER else None
         if kind is None and digits in self._local and key is not None:
             keyed = kind_by_key(key, parent, digits)
             kind = keyed.kind if keyed is not None and keyed.local else None

@@ -6,6 +6,6 @@ from streams.core.redact.rules_personal import ID_RULES, LIFE_RULES
 from streams.core.redact.rules_place import PLACE_RULES
 from streams.core.redact.rules_secret import SECRET_RULES
 
-RULES_VERSION = "2026.11.5"
+RULES_VERSION = "2026.11.6"
 
 RULES: tuple[Rule, ...] = (*SECRET_RULES, *ID_RULES, *LIFE_RULES, *PLACE_RULES, *ORGANIZATION_RULES)

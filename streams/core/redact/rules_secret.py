@@ -11,7 +11,7 @@ _WORDS = (
     r"|wachtwoord)"
 )
 """What a name ends with that holds a secret, in any case."""
-_LONG_WORDS = r"(?:token|credentials?|sess(?:ion)?[_-]?id|jsessionid|phpsessid|connect\.sid|cookie|apikey|app[_-]?id)"
+_LONG_WORDS = r"(?:token|credentials?|sess(?:ion)?[_-]?id|jsessionid|phpsessid|connect\.sid|apikey|app[_-]?id)"
 """The same of names that hold ids and words as often."""
 _LINK = r"[\"'\\]{0,3}[ \t]{0,8}(?:=>|:=|[:=>])[ \t]{0,8}"
 _FLAGS = r"--(?:[a-z]+-)?(?:password|passwd|pass|token|secret|api-?key)"
@@ -28,7 +28,7 @@ _WORDS_HINT = (
     r"|(?:access|auth|private|session|refresh|bearer|csrf|xsrf)[_-]?token|contrase.{1,2}a|wachtwoord)" + _LINK_HINT
 )
 _LONG_HINT = (
-    r"(?:token|credentials?|sess(?:ion)?[_-]?id|sessid|connect\.sid|cookie|apikey|app[_-]?id)"
+    r"(?:token|credentials?|sess(?:ion)?[_-]?id|sessid|connect\.sid|apikey|app[_-]?id)"
     r"[\"'\\]{0,3}[ \t]{0,8}[:=>][^\n]{0,8}[^ \t\n]{16}"
 )
 

@@ -57,7 +57,8 @@ TECHNICAL = word_set(
     shell socket sonnet spark sql sqlite sqlfluff stack stage state stderr stdin stdout step steps str string
     suite table tail task tasks tensor test tests thread threads token tokens tomcat traceback tuple typescript
     ubuntu unit unittest utf uuid validator variable version vite webpack windows worker workers world yaml yarn
-    zookeeper goto git-lfs opencode alphabet"""
+    zookeeper goto git-lfs opencode alphabet nesterov adagrad jenkins haskell scrapy selenium puppeteer ansible
+    puppet dijkstra bellman kruskal gunicorn uvicorn celery matplotlib seaborn numba cython"""
 )
 """Words of programs and their output: never a person's name or a street on their own."""
 

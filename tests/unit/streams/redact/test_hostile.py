@@ -4,11 +4,14 @@ import base64
 import json
 import random
 import time
+from collections import Counter
 
 import pytest
 
 from schemas.records import ToolCalled, ToolReturned, UserMessage
 from streams.core.redact.events import redact_events
+from streams.core.redact.redactor import RULES_ALONE
+from streams.core.redact.replace import Replace
 from tests.unit.core.build import Run
 from tests.unit.streams.redact.samples import NAMES, params, redacted, said
 
@@ -28,6 +31,16 @@ HOSTILE = {
     "urls": "a://b:" * 150_000,
     "plus": "+1 " * 300_000,
     "dots": "1." * 500_000,
+    "passwords": "password='" * 100_000,
+    "named": "first_name: Anna " * 60_000,
+    "commands": "mysql curl redis-cli " * 50_000,
+    "flags": "--token " * 120_000,
+    "hashes": "$2b$" * 250_000,
+    "code": "secret=" + "a1_" * 80 + "! " + "secret=" + "a.b1_" * 50 + "! ",
+    "births": "born (" * 160_000,
+    "homes": "/home/" * 160_000,
+    "logins": "login x password " * 60_000,
+    "slashes": "secret=/" + "ab/" * 300_000,
     "escapes": "\\u0040" * 100_000,
     "quotes": '["' * 300_000,
     "house numbers": "12 " * 300_000,
@@ -86,3 +99,24 @@ def test_half_surrogate_pairs_hide_nothing() -> None:
     events, _ = redacted(ToolCalled(tool="T", parameters_json=text), UserMessage(content="\ud800 a@b.example"))
     json.loads(params(events[0]))
     assert "b.example" not in str([params(events[0]), said(events[1])])
+
+
+@pytest.mark.parametrize("part", ["mr Obiora slept. ", "Mr Bo Holm, Ann Lee. so ", "Ann Lee\nNurse\nAcme Foo\ntel x\n"])
+def test_many_findings_side_by_side_take_time_in_proportion(part: str) -> None:
+    finder = RULES_ALONE.finder
+    sizes = {}
+    for count in (1_000, 8_000):
+        began = time.process_time()
+        finder.find(part * count)
+        sizes[count] = time.process_time() - began
+    # Eight times the text: a square would take 64 times as long.
+    assert sizes[8_000] < 24 * sizes[1_000] + 0.05
+
+
+def test_many_long_values_that_begin_alike_are_told_apart_quickly() -> None:
+    values = {"Ab3" * 60 + f"{number:06d}" + "x" * 150: "SECRET" for number in range(1_500)}
+    replace = Replace(values, {}, {"SECRET": "mask"}, NAMES, Counter())
+    began = time.process_time()
+    text = replace("\n".join(values))
+    assert time.process_time() - began < 30  # each compared with each it would take minutes; it takes a part of one
+    assert text == "\n".join(["[SECRET]"] * len(values))
