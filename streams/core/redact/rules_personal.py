@@ -6,7 +6,7 @@ from collections.abc import Callable
 from streams.core.redact import checks
 from streams.core.redact.places import IBAN_LENGTHS
 from streams.core.redact.rule import Rule, starting
-from streams.core.redact.words import ORDINARY, PLACEHOLDERS, TECHNICAL, names_things, word_set
+from streams.core.redact.words import ORDINARY, PLACEHOLDERS, ROLES, TECHNICAL, names_things, word_set
 
 _NUMBERS = (
     r"[0-9][0-9][0-9](?:[0-9]{10}|[0-9]?[ -][0-9]{4}|\)?[ .-]?[0-9]{3}[ .-][0-9])"
@@ -199,7 +199,8 @@ def _said_name(text: str) -> bool:
         len(words) == 1 and _CAMEL.search(text) is not None and not text.startswith(("Mc", "Mac", "De", "La", "Di"))
     )
     known = all(word.lower() in ORDINARY or word.lower() in PLACEHOLDERS for word in words)
-    return words[0] not in _NO_NAMES and not in_code and not known and not any(w.lower() in TECHNICAL for w in words)
+    things = any(word.lower() in TECHNICAL or word.lower() in ROLES for word in words)
+    return words[0] not in _NO_NAMES and not in_code and not known and not things
 
 
 _NAME_WORDS = (

@@ -174,6 +174,7 @@ NOT_FOUND = [
     "jobs:\n  - name: Build Wheels\n  - name: Setup Node",
     "Name: Order Service\nName: Running Shoes",
     "The variable name is UserCount, the column name is Amount, it is called Release Train",
+    "Kind regards,\nBilling Department",
     "icon@2x.png logo@3x.webp main.a1b2@v3.js",
     "call 20240516, number 10485760, reach 100 000 000 users",
     "policy number limit 20000, patient numbers rose 12000, license (2023), device number limit 65536",
