@@ -13,6 +13,7 @@ from streams.core.redact.ports import Recognizer, SecretScanner
 from streams.core.redact.prefilter import ENGINE, Prefilter
 from streams.core.redact.prose import windows
 from streams.core.redact.rules import RULES
+from streams.core.redact.tables import TABLE_HINT, in_tables
 
 _LONG_RUN = r"[a-z0-9_+/=-]{16}"
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_+/=-])[A-Za-z0-9_+/=-]{16,512}(?![A-Za-z0-9_+/=-])")
@@ -54,9 +55,9 @@ class Finder:
         self.recognizer = recognizer
         self.secrets = secrets if "API_KEY" in kinds or "SECRET" in kinds else None
         self._rules = tuple(rule for rule in RULES if rule.kind in kinds)
-        self._prefilter = Prefilter(self._rules, (KEY_HINT, _LONG_RUN), engine)
-        self._key_place = len(self._rules)
-        self._token_place = len(self._rules) + 1
+        self._prefilter = Prefilter(self._rules, (TABLE_HINT, KEY_HINT, _LONG_RUN), engine)
+        self._table_place = len(self._rules)
+        self._token_place = self._table_place + 2
         self._known: dict[str | bytes, Looked] = {}
         """Values, system prompts and descriptions of tools are the same in many traces."""
 
@@ -104,8 +105,13 @@ class Finder:
     def _apply_rules(self, fired: Sequence[int], text: str, found: list[Finding]) -> bytearray:
         """Add what the rules find. Returns for each character whether a finding has taken it."""
         taken = bytearray(len(text)) if fired else bytearray()
+        if self._table_place in fired and "\n" in text:
+            # A head says more surely than a shape what its column holds.
+            for finding in in_tables(text):
+                if finding.kind in self.kinds:
+                    _take_free(*finding, taken, found)
         for place in fired:
-            if place < self._key_place:
+            if place < self._table_place:
                 self._apply(place, text, taken, found)
         return taken
 
