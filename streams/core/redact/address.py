@@ -29,11 +29,11 @@ _CITY_AFTER = re.compile(
     r"[\s,]{1,3}[^\W\d_a-z][\w'’-]*(?:[ -][\w'’-]{1,20}){0,3}\s{0,2},\s{0,2}(?:[A-Z]{2}"
     r"|" + _MISSING + r")(?:,?\s{1,2}\d{4,6})?(?!\w)"
 )
-_UNITS = re.compile(
-    r"(?i)(?:[\s,]*(?:(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot"
-    r"|step|run|line|page)\b\.? ?)?"
-    r"#?[a-z]?-?\d{1,6}[a-z]?)+"
+_UNIT = (
+    r"(?:(?:apt|apartment|suite|ste|unit|floor|flat|rm|room|bldg|building|lot|step|run|line|page)\b\.? ?)?"
+    r"#?[a-z]?-?\d{1,6}[a-z]?"
 )
+_UNITS = re.compile(rf"(?i)[\s,]*{_UNIT}(?:[\s,]+{_UNIT})*")
 _STREETS = re.sub(r"\|(?:Way|Close|View)\b", "", STREET_WORDS)
 _KNOWN_SHAPE = re.compile(
     rf"(?i)\d (?:[^\W\d_][\w'’.-]* ){{1,4}}(?:{_STREETS})"

@@ -144,19 +144,28 @@ def quoted_secret(text: str) -> bool:
     return secret(text) and not _TEMPLATE.search(text)
 
 
+def is_id(text: str) -> bool:
+    """An id by its shape: a UUID, or one that begins with what it is of."""
+    return _ID.fullmatch(text) is not None
+
+
 def long_secret(text: str) -> bool:
     """A secret where the words before it speak of other things as often: no id by its shape, no path, no name."""
-    return token(text) and not _ID.fullmatch(text) and not ("/" in text and _WORDS.search(text))
+    return token(text) and not is_id(text) and not ("/" in text and _WORDS.search(text))
 
 
 # A key in base64 may begin with a slash; of a path a part is a word.
 _BASE64 = re.compile(r"/(?!.*(?:^|[/+])[a-z]{3,}(?:[/+]|$))(?=.*[A-Z])[A-Za-z0-9+/]{24,}={0,2}")
 _NAME_IN_CODE = re.compile(
-    r"(?:[a-z_]+\d{0,2}[._])+[a-z_]*\d{0,2}|[A-Z_]+\d?|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|%\w+%"
+    r"_*+[a-z]++\d{0,2}+(?:[._]++[a-z]*+\d{0,2}+)++|[A-Z_]+\d?|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|%\w+%"
     r"|[A-Za-z_]+(?:\d{1,2}_[A-Za-z_]*)*\d{0,2}(?:\.[A-Za-z_]+(?:\d{1,2}_[A-Za-z_]*)*\d{0,2})+"
 )
 _TEMPLATE = re.compile(r"\$\{|\{\{|%\(|<[a-z_ -]+>")
-_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[a-z]{2,12}[-_]\w*")
+_ID = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?i:call|toolu|msg|message|chatcmpl|run|req|resp|session|thread|conv|conversation|chat|user|agent|task|trace|span"
+    r"|step|item|event|job|build|order|cus|file|asst)[-_][\w-]*"
+)
 _WORDS = re.compile(r"(?:^|/)[a-z]{3,}(?:/|$)")
 _PSEUDONYM = re.compile(r"\[?[A-Z_]+-[0-9a-f]{10}\]?")
 

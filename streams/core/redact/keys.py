@@ -349,7 +349,6 @@ _STATES = word_set(
     enabled configured unverified plaintext generated"""
 )
 """What a message says of a password."""
-_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[a-z]{2,12}[-_][\w-]*|\d+|[A-Za-z]+")
 _MIN_TOKEN = 16
 
 
@@ -377,7 +376,7 @@ def _of_secret(text: str) -> Keyed | None:
 
 def _of_token(text: str) -> Keyed | None:
     """Keys that hold ids and words as often as secrets: only what is long and made up, and no id by its shape."""
-    return _of_secret(text) if len(text) >= _MIN_TOKEN and not _ID.fullmatch(text) else None
+    return _of_secret(text) if len(text) >= _MIN_TOKEN and not checks.is_id(text) else None
 
 
 def _of_authorization(text: str) -> Keyed | None:

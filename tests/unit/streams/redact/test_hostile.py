@@ -37,6 +37,8 @@ HOSTILE = {
     "flags": "--token " * 120_000,
     "hashes": "$2b$" * 250_000,
     "code": "secret=" + "a1_" * 80 + "! " + "secret=" + "a.b1_" * 50 + "! ",
+    "snakes": ("secret=" + "a_" * 100 + "1!b ") * 100,
+    "units": ("address: '8 " + "A1" * 45 + "' ") * 1_000,
     "births": "born (" * 160_000,
     "homes": "/home/" * 160_000,
     "logins": "login x password " * 60_000,

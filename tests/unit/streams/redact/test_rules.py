@@ -1,6 +1,7 @@
 """What rules find, and what they must not."""
 
 import random
+import signal
 
 import pytest
 
@@ -240,3 +241,23 @@ def test_without_hyperscan_the_same_is_found() -> None:
     texts = mutations()[:1_200]
     fast, slow = Finder(kinds, engine="hyperscan"), Finder(kinds, engine="re")
     assert [fast.find(text) for text in texts] == [slow.find(text) for text in texts]
+
+
+def test_no_piece_that_repeats_inside_a_value_makes_a_pattern_try_every_way_to_cut_it() -> None:
+    finder = Finder(frozenset(KINDS))
+    signs = ("a", "A", "1", "_", ".", "-", " ")
+    pieces = [*signs, *(one + other for one in signs for other in signs)]
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    held = signal.signal(signal.SIGALRM, too_long)
+    try:
+        for _, text, value in FOUND:
+            at = text.index(value) + len(value) // 2
+            for piece in pieces:
+                signal.setitimer(signal.ITIMER_REAL, 20)  # it takes a ten thousandth of that
+                finder.find(f"{text[:at]}{piece * 45}!{text[at:]}")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, held)
