@@ -145,7 +145,7 @@ def quoted_secret(text: str) -> bool:
 
 
 def is_id(text: str) -> bool:
-    """An id by its shape: a UUID, or one that begins with what it is of."""
+    """An id by its shape: a UUID, one that begins with what it is of, or short words with hyphens between them."""
     return _ID.fullmatch(text) is not None
 
 
@@ -164,7 +164,7 @@ _TEMPLATE = re.compile(r"\$\{|\{\{|%\(|<[a-z_ -]+>")
 _ID = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"|(?i:call|toolu|msg|message|chatcmpl|run|req|resp|session|thread|conv|conversation|chat|user|agent|task|trace|span"
-    r"|step|item|event|job|build|order|cus|file|asst)[-_][\w-]*"
+    r"|step|item|event|job|build|order|cus|file|asst)[-_][\w-]*|[a-z0-9]{1,16}(?:[-_][a-z0-9]{1,16})+"
 )
 _WORDS = re.compile(r"(?:^|/)[a-z]{3,}(?:/|$)")
 _PSEUDONYM = re.compile(r"\[?[A-Z_]+-[0-9a-f]{10}\]?")

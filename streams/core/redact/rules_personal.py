@@ -233,14 +233,14 @@ LIFE_RULES: tuple[Rule, ...] = (
                    r"|signora?|se.{1,2}ora?)\b",
          re.compile(
         rf"\b(?:(?i:{_TITLES}))\b\.?[ \t]{{1,2}}((?:{_CAP}|[A-Z]\.)(?:[ \t]{{1,2}}(?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})"
-    ), lambda text: text.rstrip(".") not in _NO_NAMES),
+    ), lambda text: text.rstrip(".") not in _NO_NAMES, starting("mMdDpPsShHfF\u017f", r"\w")),
     Rule("PERSON", r"name is |name's |is called |named |dear [^ ]|sincerely|regards|cheers|thanks", re.compile(
-        rf"(?:(?i:\bname(?: is|'s)| is called) (?!(?:[A-Z]+ )*[A-Z]+ ?:)({_CAP}(?: (?:{_CAP}"
+        rf"(?:(?i:\bname(?: is|'s)|\bis called) (?!(?:[A-Z]+ )*[A-Z]+ ?:)({_CAP}(?: (?:{_CAP}"
         rf"|[A-Z]\.?)(?![\w'])){{0,3}})"
         rf"|(?i:\bnamed) ({_CAP} {_CAP}(?: {_CAP})?)"
         rf"|\b[Dd]ear ({_CAP}(?: {_CAP}){{0,2}})(?=[,!:\n])"
         rf"|\b(?i:sincerely|regards|cheers|thanks),?\s{{1,3}}({_CAP} {_CAP}(?: {_CAP})?)(?=\s*(?:$|\n)))"
-    ), _said_name),
+    ), _said_name, starting("nNiIdDsSrRcCtT\u0130\u0131\u017f", r"\w")),
     Rule("PERSON", r"name[ \t]?:[ \t]", re.compile(
         rf"(?im:^(?:[ \t>*]|-(?! name)){{0,6}}(?:(?:full|first|last|patient|customer|passenger|contact) )?name[ \t]?:"
         rf"[ \t]{{1,3}})({_CAP}(?:[ \t]{{1,2}}(?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})(?=[ \t]*(?:$|\n|,))"
@@ -256,11 +256,11 @@ LIFE_RULES: tuple[Rule, ...] = (
     Rule("PERSON", rf"(?:{_NAME_WORDS})[\"'\\]{{0,3}}[ \t]{{0,2}}[:=>]", re.compile(
         rf"(?<![A-Za-z])(?i:{_NAME_WORDS})[\"'\\]{{0,3}}(?:[ \t]{{0,2}}(?:=>|[:=])[ \t]{{0,2}}|>)[bru]?[\"'\\]{{0,3}}"
         rf"({_CAP}(?: (?:{_CAP}|[A-Z]\.?)(?![\w'])){{0,3}})(?![\w.(\[])"
-    ), _said_name),
+    ), _said_name, starting("fFlLgGmMcCpPhHrRsSvVnNaA\u017f", "A-Za-z")),
     Rule("ADDRESS", rf"(?:{_ADDRESS_WORDS})[\"'\\]{{0,3}}[ \t]{{0,2}}[:=>]", re.compile(
         rf"(?i)(?<![a-z])(?:{_ADDRESS_WORDS})[\"'\\]{{0,3}}(?:[ \t]{{0,2}}(?:=>|[:=])[ \t]{{0,2}}|>)"
         r"(?:\"([^\"\n\\<]{5,120})\"|'([^'\n\\<]{5,120})')"
-    ), checks.address),
+    ), checks.address, starting("sSbBdDmMhHpPaA\u017f", "a-zA-Z")),
     Rule("TITLE", r"\b(?:mr|mrs|ms|miss|mx|dr|prof)\b", re.compile(
         r"(?<![\w.])((?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|MRS)\b\.?|MR\.|(?:mr|mrs|ms|dr|prof)\.|mrs)"
         r"(?=[ \t]{1,2}[^\W\d_]['’\w])"
