@@ -1,19 +1,21 @@
 """Chat messages in OpenAI's shape: one `{messages, tools?, ...}` a line or array item, or bare lists of messages.
 
 Also read: `developer` messages, the older `function_call` and `functions`, content parts, refusals, reasoning of
-several vendors, `tool_use` and `tool_result` parts, `{prompt, completion}`, and logged `{request, response}` pairs.
+several vendors, `tool_use` and `tool_result` parts, items of the Responses API, `{prompt, completion}`, and logged
+`{request, response}` pairs.
 Metadata is used where it stands beside the messages or in `metadata`; none is required.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
 from schemas.records import AgentStarted, Event, ExecutionMode, Message, ModelCalled, SourceRef, ToolCall, Usage
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import call_id, model_ref, tool_call, tool_calls, tool_definitions, tool_result
 from streams.adapters.conversation import Conversation
 from streams.adapters.jsonstream import JsonRecord, read_records
+from streams.adapters.openai_layouts import is_message, messages_of, system_prompt
 from streams.adapters.outcome import first_fields, stated_end
 from streams.adapters.runs import NotARunError, broken, runs_of, trial_number
 from streams.adapters.tolerant import (
@@ -22,10 +24,8 @@ from streams.adapters.tolerant import (
     count,
     first_text,
     identity,
-    items,
     label,
     mapping,
-    mappings,
     micros_of_iso,
     micros_of_seconds,
     number,
@@ -36,7 +36,6 @@ AGENT = "assistant"
 SCENARIO = "chat"
 _MODES = ("EXECUTION", "SIMULATION", "OPTIMIZATION")
 _TIME_FIELDS = ("created", "created_at", "timestamp", "start_time")
-_MESSAGE_LISTS = ("messages", "conversation", "conversations", "prompt", "input")
 
 
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
@@ -46,7 +45,7 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
         if isinstance(found, BrokenRecord):
             yield found
             continue
-        if _is_message(found.value):
+        if is_message(found.value):
             if loose.record is not None and loose.record.document != found.document:
                 yield from _events(source, loose.take(), options)
             loose.put(found)
@@ -54,7 +53,7 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
         if loose.record is not None:
             yield from _events(source, loose.take(), options)
         value = found.value
-        bare = isinstance(value, list) and any(_is_message(item) for item in value)
+        bare = isinstance(value, list) and any(is_message(item) for item in value)
         for run in [value] if bare else runs_of(value):
             yield from _events(source, (found, run), options)
     if loose.record is not None:
@@ -79,10 +78,6 @@ class _LooseMessages:
         return taken
 
 
-def _is_message(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("role"), str) and "messages" not in value
-
-
 def _events(
     source: RecordingFile, run: tuple[JsonRecord, object], options: ImportOptions
 ) -> Iterator[Event | BrokenRecord]:
@@ -95,11 +90,12 @@ def _events(
 
 def _run(value: object, options: ImportOptions) -> list[Event]:
     record: Json = {"messages": value} if isinstance(value, list) else mapping(value)
-    messages = _messages(record)
+    messages = messages_of(record)
     if not any(isinstance(message.get("role"), str) for message in messages):
         raise NotARunError("holds no messages with a role")
     request, response = mapping(record.get("request")), mapping(record.get("response"))
     fields = first_fields([record, mapping(record.get("metadata")), request, response, mapping(record.get("info"))])
+    prompt = system_prompt(record)
     mode = fields.get("execution_mode")
     run = RunBuilder(
         source=SourceRef(format=FORMAT, record=_first_label(fields, "id", "conversation_id", "trace_id", "custom_id")),
@@ -113,14 +109,14 @@ def _run(value: object, options: ImportOptions) -> list[Event]:
     times = [_time(message) for message in messages]
     started = _time(fields)
     talk = Conversation(run, first_micros=next((time for time in (started, *times) if time is not None), None))
-    system = _system_position(messages)
+    system = _system_position(messages, prompt)
     talk.start(
         AgentStarted(
             root=True,
             goal=first_text(fields.get("goal"), fields.get("task_description")),
             task_id=_first_label(fields, "task_id", "instance_id", "task"),
             trial=trial_number(fields.get("trial")),
-            system_prompt=None if system is None else content_text(messages[system].get("content")),
+            system_prompt=prompt if system is None else content_text(messages[system].get("content")),
             tools=tool_definitions(fields.get("tools") or fields.get("functions")),
         ),
         started,
@@ -133,38 +129,14 @@ def _run(value: object, options: ImportOptions) -> list[Event]:
     return talk.events
 
 
-def _messages(record: Json) -> list[Json]:
-    """All messages of a record in order: prompt, then answers."""
-    request, response = mapping(record.get("request")), mapping(record.get("response"))
-    found: list[Json] = []
-    for place in (record, request, mapping(request.get("body"))):
-        given = next((place[key] for key in _MESSAGE_LISTS if place.get(key)), None)
-        if given is not None:
-            found = _as_messages(given, "user")
-            break
-    for key in ("completion", "response", "output"):
-        answer = record.get(key)
-        if isinstance(answer, str) or _is_message(answer) or (isinstance(answer, list) and key != "response"):
-            found = found + _as_messages(answer, "assistant")
-            break
-    for place in (record, response, mapping(response.get("body"))):
-        choice = mapping(next(iter(items(place.get("choices"))), None))
-        if isinstance(choice.get("message"), dict):
-            return [*found, {"finish_reason": choice.get("finish_reason"), **mapping(choice["message"])}]
-    return found
+def _system_position(messages: list[Json], prompt: str | None) -> int | None:
+    """The system message that the run starts with: the first one before any answer, unless the record states another.
 
-
-def _as_messages(value: object, role: Literal["user", "assistant"]) -> list[Json]:
-    if isinstance(value, str):
-        return [{"role": role, "content": value}]
-    return mappings(value) if isinstance(value, list) else [mapping(value)]
-
-
-def _system_position(messages: list[Json]) -> int | None:
-    """The system message that the run starts with: the first one before any answer."""
+    Where it states one beside its messages, theirs are input of the first answer.
+    """
     for position, message in enumerate(messages):
         if message.get("role") in ("system", "developer"):
-            return position
+            return position if prompt is None or content_text(message.get("content")) == prompt else None
         if message.get("role") == "assistant":
             return None
     return None
@@ -256,11 +228,13 @@ class _Parts:
 
 
 def _usage(usage: Json) -> Usage | None:
+    prompt = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    answer = mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
     found = Usage(
         input_tokens=count(usage.get("prompt_tokens", usage.get("input_tokens"))),
         output_tokens=count(usage.get("completion_tokens", usage.get("output_tokens"))),
-        cache_read_tokens=count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        reasoning_tokens=count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        cache_read_tokens=count(prompt.get("cached_tokens")),
+        reasoning_tokens=count(answer.get("reasoning_tokens")),
     )
     return found if found != Usage() else None
 

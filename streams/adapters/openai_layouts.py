@@ -1,0 +1,59 @@
+"""Where records keep their messages: prompt and answers side by side, in one list, or in logged requests."""
+
+from typing import Literal
+
+from streams.adapters.openai_responses import is_item, messages_of_items
+from streams.adapters.tolerant import Json, content_text, items, mapping, mappings, text
+
+_MESSAGE_LISTS = ("messages", "conversation", "conversations", "prompt", "input")
+
+
+def is_message(value: object) -> bool:
+    """Whether a value is one message or item, and not a record of several."""
+    if not isinstance(value, dict) or "messages" in value:
+        return False
+    return isinstance(value.get("role"), str) or is_item(value)
+
+
+def messages_of(record: Json) -> list[Json]:
+    """All messages of a record in order: prompt, then answers."""
+    response = mapping(record.get("response"))
+    found: list[Json] = []
+    for place in _requests(record):
+        given = next((place[key] for key in _MESSAGE_LISTS if place.get(key)), None)
+        if given is not None:
+            found = _as_messages(given, "user")
+            break
+    for key in ("completion", "response", "output"):
+        answer = record.get(key)
+        if isinstance(answer, str) or is_message(answer) or (isinstance(answer, list) and key != "response"):
+            found = found + _as_messages(answer, "assistant")
+            break
+    for place in (record, response, mapping(response.get("body"))):
+        choice = mapping(next(iter(items(place.get("choices"))), None))
+        if isinstance(choice.get("message"), dict):
+            return [*found, {"finish_reason": choice.get("finish_reason"), **mapping(choice["message"])}]
+    for place in (response, mapping(response.get("body"))):
+        if isinstance(place.get("output"), list):
+            return found + _as_messages(place["output"], "assistant")
+    return found
+
+
+def system_prompt(record: Json) -> str | None:
+    """The system prompt that stands beside the messages: `instructions` of Responses, `system` of Anthropic."""
+    for place in _requests(record):
+        if found := text(place.get("instructions")) or content_text(place.get("system")):
+            return found
+    return None
+
+
+def _requests(record: Json) -> tuple[Json, ...]:
+    """Objects that may hold the prompt."""
+    request = mapping(record.get("request"))
+    return record, request, mapping(request.get("body"))
+
+
+def _as_messages(value: object, role: Literal["user", "assistant"]) -> list[Json]:
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    return messages_of_items(mappings(value) if isinstance(value, list) else [mapping(value)], role)
