@@ -101,9 +101,9 @@ def call_id(value: object) -> str | None:
 
 
 def tool_definitions(value: object) -> tuple[ToolDefinition, ...]:
-    """Tool definitions, wrapped in `function` or flat; those without a name are no tools."""
+    """Tool definitions, wrapped in `function` or flat, or JSON text of them; those without a name are no tools."""
     found = []
-    for item in mappings(value):
+    for item in mappings(parsed(value)):
         function = mapping(item.get("function")) or item
         name = label(function.get("name"))
         parameters = next(

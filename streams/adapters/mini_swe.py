@@ -46,6 +46,7 @@ from streams.adapters.tolerant import (
     mappings,
     micros_of_seconds,
     number,
+    parsed,
 )
 
 FORMAT = "mini-swe"
@@ -68,9 +69,10 @@ class _Run:
 
     def __init__(self, value: object, verdicts: Verdicts, options: ImportOptions) -> None:
         self._record = mapping(value)
-        if not isinstance(self._record.get("messages"), list):
+        messages = parsed(self._record.get("messages"))
+        if not isinstance(messages, list):
             raise NotARunError("has no messages")
-        self._messages = mappings(self._record["messages"])
+        self._messages = mappings(messages)
         self._info = mapping(self._record.get("info"))
         if not self._messages and not self._info:
             raise NotARunError("is empty")

@@ -1,11 +1,16 @@
-"""Where records keep their messages: prompt and answers side by side, in one list, or in logged requests."""
+"""Where records keep their messages: prompt and answers side by side, in one list, or in logged requests.
+
+Exports to tables keep a list of messages as its JSON text. What stands as a prompt or an answer is taken as words,
+whatever it looks like.
+"""
 
 from typing import Literal
 
 from streams.adapters.openai_responses import is_item, messages_of_items
-from streams.adapters.tolerant import Json, content_text, items, mapping, mappings, text
+from streams.adapters.tolerant import Json, content_text, items, mapping, mappings, parsed, text
 
-_MESSAGE_LISTS = ("messages", "conversation", "conversations", "prompt", "input")
+_LISTS = ("messages", "conversation", "conversations")
+_PROMPTS = ("prompt", "input")
 
 
 def is_message(value: object) -> bool:
@@ -20,7 +25,8 @@ def messages_of(record: Json) -> list[Json]:
     response = mapping(record.get("response"))
     found: list[Json] = []
     for place in _requests(record):
-        given = next((place[key] for key in _MESSAGE_LISTS if place.get(key)), None)
+        given = next((_list_in(place[key]) for key in _LISTS if place.get(key)), None)
+        given = given or next((place[key] for key in _PROMPTS if place.get(key)), None)
         if given is not None:
             found = _as_messages(given, "user")
             break
@@ -51,6 +57,12 @@ def _requests(record: Json) -> tuple[Json, ...]:
     """Objects that may hold the prompt."""
     request = mapping(record.get("request"))
     return record, request, mapping(request.get("body"))
+
+
+def _list_in(value: object) -> object:
+    """The list of messages that a text holds as JSON; anything else as it is."""
+    found = parsed(value)
+    return found if isinstance(found, list) and any(is_message(entry) for entry in found) else value
 
 
 def _as_messages(value: object, role: Literal["user", "assistant"]) -> list[Json]:

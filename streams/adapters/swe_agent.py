@@ -82,8 +82,8 @@ class _Run:
         self, value: object, outer: Json, trial: int | None, instance: str | None, options: ImportOptions
     ) -> None:
         self._record = mapping(value)
-        self._steps = mappings(self._record.get("trajectory"))
-        self._history = mappings(self._record.get("history"))
+        self._steps = mappings(parsed(self._record.get("trajectory")))
+        self._history = mappings(parsed(self._record.get("history")))
         if self._steps and all("role" in step and "action" not in step for step in self._steps):
             self._steps, self._history = [], self._steps  # published data sets keep the chat under this name
         if not self._steps and not self._history:

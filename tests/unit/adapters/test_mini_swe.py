@@ -137,6 +137,16 @@ def test_text_actions_of_format_1_0(tmp_path: Path) -> None:
     assert inputs == ["Please give exactly one action."]
 
 
+def test_messages_as_json_text_are_the_same_run(tmp_path: Path) -> None:
+    record = run_1_1()
+    row = {**record, "messages": json.dumps(record["messages"])}
+    as_text = import_events(read, tmp_path / "rows.jsonl", lines(row))
+    assert [event.body for event in as_text] == [
+        event.body for event in import_events(read, tmp_path / "runs.jsonl", lines(record))
+    ]
+    assert len(as_text) == 11
+
+
 def test_listed_actions_without_tool_calls_are_calls(tmp_path: Path) -> None:
     record = run_1_1()
     record["messages"][2] = {**said("```x```", 1775784986.5, actions=[{"command": "ls"}]), "tool_calls": None}

@@ -1,5 +1,6 @@
 """What chat recordings in OpenAI's shape may look like."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,37 @@ def test_refusals_and_reasoning_are_kept(tmp_path: Path) -> None:
 def test_other_layouts(tmp_path: Path, document: object) -> None:
     events = import_run("openai-messages", tmp_path, document)
     assert kinds(events) == ["agent_started", "user_message", "model_called", "agent_ended"]
+
+
+def test_messages_and_tools_as_json_text_are_read_as_what_they_hold(tmp_path: Path) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":  1}'}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    messages = [{"role": "system", "content": "Be kind."}, USER, asked, {"role": "tool", "content": "5"}, HI]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    for name in ("tools", "functions"):
+        row = {"messages": json.dumps(messages), name: json.dumps(tools)}
+        events = import_run("openai-messages", tmp_path, row)
+        assert kinds(events) == [
+            "agent_started", "user_message", "model_called", "tool_called", "tool_returned", "model_called",
+            "agent_ended",
+        ]  # fmt: skip
+        start = events[0].agent_started
+        assert start is not None
+        assert start.system_prompt == "Be kind."
+        assert [(tool.name, tool.parameters_json) for tool in start.tools] == [("f", '{"type":"object"}')]
+        assert events[3].tool_called is not None
+        assert events[3].tool_called.parameters_json == '{"a":  1}'
+
+
+def test_words_that_are_json_stay_what_was_said(tmp_path: Path) -> None:
+    for words in (json.dumps([USER, HI]), '[{"type": "cat"}, 5]', '{"role": "user", "content": "x"}'):
+        events = import_run("openai-messages", tmp_path, {"prompt": words, "completion": words})
+        assert kinds(events) == ["agent_started", "user_message", "model_called", "agent_ended"]
+        assert events[1].user_message is not None
+        assert events[1].user_message.content == words
+        assert events[2].model_called is not None
+        assert events[2].model_called.output is not None
+        assert events[2].model_called.output.content == words
 
 
 def test_metadata_is_used_where_it_is(tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ def test_steps_alone_are_a_run_with_the_prompt_of_the_first(tmp_path: Path) -> N
     assert len(of_kind(events, "tool_returned")) == 2
 
 
+def test_steps_and_history_as_json_text_are_the_same_run(tmp_path: Path) -> None:
+    row = {**RUN, "trajectory": json.dumps(RUN["trajectory"]), "history": json.dumps(RUN["history"])}
+    assert [event.body for event in imported(tmp_path, row)] == [event.body for event in imported(tmp_path, RUN)]
+
+
 def test_another_answer_in_the_history_is_kept_too(tmp_path: Path) -> None:
     record = {**RUN, "history": [*RUN["history"][:3], spoke("open x", content="I was edited")]}
     events = imported(tmp_path, record)
