@@ -52,6 +52,9 @@ from streams.adapters.tolerant import (
 FORMAT = "swe-agent"
 TOOL = "bash"
 _EXIT_ACTION = re.compile(r"exit_[a-z_]+$")
+_EXIT_STATUS = re.compile(r"(?:submitted \()?(exit_[a-z_]+)\)?")
+_EXIT_WORDS = ("Exit due to", "Exiting")
+_AUTOSUBMITTED = "Exited (autosubmitted)"
 _INSTANCE = re.compile(r"[A-Za-z0-9.-]+__[A-Za-z0-9.-]+-\d+")
 _STOPPED = re.compile(r"cost|context|time|limit|interrupt", re.IGNORECASE)
 
@@ -91,6 +94,7 @@ class _Run:
         if not self._history:
             self._history = _prompt_of(self._steps[0])
         self._info = mapping(self._record.get("info"))
+        self._status = label(self._info.get("exit_status")) or label(self._record.get("exit_status"))
         self._outer = outer
         config = mapping(parsed(self._record.get("replay_config"))) or mapping(parsed(outer.get("replay_config")))
         self._problem = mapping(config.get("problem_statement"))
@@ -159,8 +163,12 @@ class _Run:
         target = next((number_ for number_ in fitting if _fits(message, self._steps[number_])), None)
         self._repeats_observation = False
         if target is None:
-            action = first_text(message.get("action"))
-            self._model_call(_content(message), text(message.get("thought")), message, action)
+            said, thought, action = _content(message), text(message.get("thought")), first_text(message.get("action"))
+            kind = None if action else self._exit_kind(None, said, thought, None)
+            if kind is None:
+                self._model_call(said, thought, message, action)
+            else:
+                self._exit(kind, said)
             return
         while self._position < target:
             self._step(None)
@@ -173,17 +181,17 @@ class _Run:
         action = first_text(step.get("action"))
         said = first_text(step.get("response"), step.get("output"))
         thought = text(step.get("thought"))
-        if action and _EXIT_ACTION.match(action.strip()) and message is None:
-            # The harness writes this step when it stops the agent; no model said it.
-            self._failed = True
-            self._talk.add(ErrorRaised(error_kind=action.strip(), message=thought or said))
-            return
-        calls = self._model_call(said, thought, message or step, action)
-        stated = _content(message) if message else None
-        if stated is not None and said is not None and stated.strip() != said.strip():
-            body = StateChanged(current_step="history_differs", variables_json=as_json({"content": stated}))
-            self._talk.add(body)
         observation = step.get("observation")
+        kind = self._exit_kind(action, said, thought, content_text(observation))
+        if kind is not None and (message is None or not action):  # an exit action in the history is the model's own
+            self._exit(kind, thought or said)
+            calls: tuple[ToolCall, ...] = ()
+        else:
+            calls = self._model_call(said, thought, message or step, action)
+            stated = _content(message) if message else None
+            if stated is not None and said is not None and stated.strip() != said.strip():
+                body = StateChanged(current_step="history_differs", variables_json=as_json({"content": stated}))
+                self._talk.add(body)
         if observation is not None:
             self._observation(observation, calls, number(step.get("execution_time")))
             self._repeats_observation = True
@@ -191,6 +199,25 @@ class _Run:
         if state and state != self._state:
             self._state = state
             self._talk.add(StateChanged(variables_json=as_json(state)))
+
+    def _exit_kind(
+        self, action: str | None, said: str | None, thought: str | None, observation: str | None
+    ) -> str | None:
+        """What stopped the agent, where the harness wrote the step and no model said it."""
+        action = (action or "").strip()
+        if action:
+            return action if _EXIT_ACTION.match(action) else None
+        status = _EXIT_STATUS.fullmatch(self._status or "")
+        in_words = said is not None and said == thought and said.startswith(_EXIT_WORDS)
+        submitted = status is not None and (observation or "").endswith(_AUTOSUBMITTED)
+        if not in_words and not submitted:
+            return None
+        return status.group(1) if status else "exit"
+
+    def _exit(self, kind: str, message: str | None) -> None:
+        self._failed = True
+        self._open_calls = ()
+        self._talk.add(ErrorRaised(error_kind=kind, message=message))
 
     def _model_call(
         self, said: str | None, thought: str | None, stated: Json, action: str | None
@@ -234,7 +261,7 @@ class _Run:
         )
 
     def _end(self) -> None:
-        status = label(self._info.get("exit_status")) or label(self._record.get("exit_status"))
+        status = self._status
         completion = _status(status)
         if completion == "failed" and not self._failed and status:
             self._talk.add(ErrorRaised(error_kind=status))

@@ -146,6 +146,64 @@ def test_an_exit_by_the_harness_is_no_answer_of_the_model(tmp_path: Path, status
     assert len(of_kind(events, "model_called")) == len(of_kind(events, "tool_called")) == 1
 
 
+def stopped(words: str, observation: str, **fields: Any) -> Record:
+    return {"action": "", "response": words, "thought": words, "observation": observation, **fields}
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "kind"),
+    [
+        (stopped("Exit due to cost limit", "Exited (autosubmitted)"), "submitted (exit_cost)", "exit_cost"),
+        (stopped("Exiting: the container died", "no container"), "exit_environment_error", "exit_environment_error"),
+        (stopped("Exit due to unknown error", "no diff"), None, "exit"),
+        (stopped("No more calls", "x\n\nExited (autosubmitted)"), "submitted (exit_api)", "exit_api"),
+    ],
+)
+def test_a_step_without_action_that_the_harness_wrote_is_an_error_and_its_observation_stays(
+    tmp_path: Path, last: Record, status: str | None, kind: str
+) -> None:
+    said = {"role": "assistant", "content": last["response"], "thought": last["thought"], "action": ""}
+    repeated = {"role": "user", "content": f"OBSERVATION:\n{last['observation']}"}
+    record = {
+        **RUN,
+        "trajectory": [step("open x"), last],
+        "history": [*RUN["history"][:5], said, repeated],
+        "info": {"exit_status": status},
+    }
+    events = imported(tmp_path, record)
+    assert kinds(events)[2:] == [
+        "model_called", "tool_called", "tool_returned", "state_changed", "error_raised", "agent_ended"
+    ]  # fmt: skip
+    [error] = of_kind(events, "error_raised")
+    assert (error.error_kind, error.message) == (kind, last["response"])
+    outputs = json.loads(of_kind(events, "agent_ended")[0].outputs_json)
+    assert [message["content"] for message in outputs["unanswered_messages"]] == [last["observation"]]
+
+
+def test_an_exit_that_only_the_history_tells_is_an_error(tmp_path: Path) -> None:
+    words = "Exit due to context window"
+    exit_ = {"role": "assistant", "content": words, "thought": words, "action": ""}
+    record = {"history": [*RUN["history"][:5], exit_], "info": {"exit_status": "submitted (exit_context)"}}
+    events = imported(tmp_path, record)
+    assert [answer.output.content for answer in of_kind(events, "model_called")] == ["I run open x"]
+    assert [(error.error_kind, error.message) for error in of_kind(events, "error_raised")] == [("exit_context", words)]
+
+
+def test_an_answer_without_action_that_does_not_speak_for_the_harness_stays_the_models(tmp_path: Path) -> None:
+    steps = [stopped("I am done.", "Exited (autosubmitted)"), stopped("Now it works.", "ok")]
+    events = imported(tmp_path, {"trajectory": steps, "info": {"exit_status": "submitted"}})
+    assert [answer.output.content for answer in of_kind(events, "model_called")] == ["I am done.", "Now it works."]
+    assert not of_kind(events, "error_raised")
+
+
+def test_the_observation_of_an_exit_action_is_kept(tmp_path: Path) -> None:
+    steps = [step("ls"), step("exit_cost", "Exit due to cost limit", observation="Patch saved")]
+    events = imported(tmp_path, {"trajectory": steps, "history": RUN["history"][:3]})
+    outputs = json.loads(of_kind(events, "agent_ended")[0].outputs_json)
+    assert [message["content"] for message in outputs["unanswered_messages"]] == ["Patch saved"]
+    assert len(of_kind(events, "model_called")) == 1
+
+
 def test_attempts_are_trials_of_their_own(tmp_path: Path) -> None:
     attempts = [{**RUN, "info": {"exit_status": "exit_cost"}}, RUN]
     events = imported(tmp_path, {**RUN, "attempts": attempts})
