@@ -1,4 +1,4 @@
-"""SWE-agent trajectories (`.traj`): versions 0.7 and 1.x, and files that hold a history only.
+"""SWE-agent trajectories (`.traj`): versions 0.7 and 1.x, and files or rows that hold a history only.
 
 Two records of the run stand side by side. `trajectory` is the authority: one step is one answer of the model, its
 action and the observation. `history` is the prompt as the model saw it; from it come the system prompt, the task,
@@ -34,6 +34,7 @@ from streams.adapters.conversation import Conversation
 from streams.adapters.jsonstream import read_records
 from streams.adapters.outcome import rewarded_end
 from streams.adapters.runs import NotARunError, broken, runs_of
+from streams.adapters.swe_instance import instance_in_name
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -55,14 +56,12 @@ _EXIT_ACTION = re.compile(r"exit_[a-z_]+$")
 _EXIT_STATUS = re.compile(r"(?:submitted \()?(exit_[a-z_]+)\)?")
 _EXIT_WORDS = ("Exit due to", "Exiting")
 _AUTOSUBMITTED = "Exited (autosubmitted)"
-_INSTANCE = re.compile(r"[A-Za-z0-9.-]+__[A-Za-z0-9.-]+-\d+")
 _STOPPED = re.compile(r"cost|context|time|limit|interrupt", re.IGNORECASE)
 
 
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every trajectory of a file; the attempts of a retried run are runs of their own."""
-    stem = source.name.removesuffix(".traj")
-    instance = stem if _INSTANCE.fullmatch(stem) else None
+    instance = instance_in_name(source)
     for found in read_records(source):
         if isinstance(found, BrokenRecord):
             yield found
@@ -89,6 +88,10 @@ class _Run:
         self._history = mappings(parsed(self._record.get("history")))
         if self._steps and all("role" in step and "action" not in step for step in self._steps):
             self._steps, self._history = [], self._steps  # published data sets keep the chat under this name
+        self._patch = first_text(self._record.get("generated_patch"))
+        if not self._steps and not self._history and _is_published(self._record):
+            self._history = mappings(parsed(self._record.get("messages")))
+            self._patch = self._patch or first_text(self._record.get("patch"))
         if not self._steps and not self._history:
             raise NotARunError("has neither a trajectory nor a history")
         if not self._history:
@@ -113,7 +116,8 @@ class _Run:
         """Calls of the answer before that have no result yet."""
         self._state: object = None
         self._failed = False
-        model = mapping(mapping(config.get("agent")).get("model")).get("name") or outer.get("model_name")
+        configured = mapping(mapping(config.get("agent")).get("model")).get("name")
+        model = configured or outer.get("model_name") or outer.get("model")
         run = RunBuilder(
             source=SourceRef(format=FORMAT, record=self._instance),
             trace_id=stable_id(FORMAT, identity(value), *(() if trial is None else (trial,))),
@@ -275,14 +279,19 @@ class _Run:
             cost_usd=cost if cost is not None else stats.get("total_cost"),
         )
         outputs = {key: value for key, value in self._info.items() if not key.startswith("edited_files")}
-        if patch := first_text(self._record.get("generated_patch")):
-            outputs["submission"] = patch
+        if self._patch:
+            outputs["submission"] = self._patch
         end = msgspec.structs.replace(
             end,
             completion_status=completion if end.reward is None else end.completion_status,
             outputs_json=as_json(outputs) if outputs else None,
         )
         self._talk.end(end)
+
+
+def _is_published(record: Json) -> bool:
+    """Whether a record may be a row of SWE-smith: its `messages` are a history, its `patch` is the agent's."""
+    return "instance_id" in record and any(key in record for key in ("traj_id", "resolved", "patch"))
 
 
 def _prompt_of(step: Json) -> list[Json]:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Event
-from streams.adapters.base import ImportOptions, RecordingFile
+from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile
 from streams.adapters.swe_agent import read
 from tests.unit.adapters.foreign_files import (
     RECORDINGS,
@@ -114,6 +114,29 @@ def test_steps_alone_are_a_run_with_the_prompt_of_the_first(tmp_path: Path) -> N
 def test_steps_and_history_as_json_text_are_the_same_run(tmp_path: Path) -> None:
     row = {**RUN, "trajectory": json.dumps(RUN["trajectory"]), "history": json.dumps(RUN["history"])}
     assert [event.body for event in imported(tmp_path, row)] == [event.body for event in imported(tmp_path, RUN)]
+
+
+def test_a_published_row_is_a_history_with_its_outcome_model_and_patch(tmp_path: Path) -> None:
+    told = {"instance_id": "a__b.1", "resolved": False, "model": "claude-3-7", "traj_id": "t", "patch": "diff"}
+    for messages in (RUN["history"], json.dumps(RUN["history"])):
+        events = imported(tmp_path, {"messages": messages, **told})
+        assert kinds(events) == [
+            "agent_started", "user_message", "model_called", "tool_called", "tool_returned", "model_called",
+            "tool_called", "tool_returned", "agent_ended",
+        ]  # fmt: skip
+        start, end = of_kind(events, "agent_started")[0], of_kind(events, "agent_ended")[0]
+        assert (start.task_id, start.goal, start.system_prompt) == ("a__b.1", "Solve it", "Setting")
+        assert [call.tool for call in of_kind(events, "tool_called")] == ["open", "ls"]
+        assert (end.completion_status, end.reward) == ("failed", 0.0)
+        assert json.loads(end.outputs_json) == {"submission": "diff"}
+        assert events[0].model is not None
+        assert (events[0].model.provider, events[0].model.name) == ("anthropic", "claude-3-7")
+
+
+def test_messages_of_another_format_are_no_history(tmp_path: Path) -> None:
+    [found] = import_text(read, tmp_path / "one.json", json.dumps({"messages": RUN["history"], "instance_id": "a"}))
+    assert isinstance(found, BrokenRecord)
+    assert found.reason == "the record has neither a trajectory nor a history"
 
 
 def test_another_answer_in_the_history_is_kept_too(tmp_path: Path) -> None:
