@@ -6,7 +6,7 @@ it is its result; in 1.1 it is a tool call, or listed in `extra.actions`. A comm
 
 What the harness writes as `user` (a format error, a limit) is input of the next model call; only the task and what
 the user of the interactive mode says are user messages. "Submitted" says nothing of success: the verdict of the
-benchmark is used where it lies beside the recording as `<stem>.eval.json`.
+benchmark is used where it lies beside the recording as `<stem>.eval.json`, else what the record says of its outcome.
 """
 
 import re
@@ -33,6 +33,7 @@ from streams.adapters.conversation import Conversation
 from streams.adapters.mini_swe_verdict import Verdicts
 from streams.adapters.outcome import rewarded_end
 from streams.adapters.runs import NotARunError, events_of_runs
+from streams.adapters.swe_instance import instance_in_name
 from streams.adapters.tolerant import (
     Json,
     as_json,
@@ -61,13 +62,14 @@ _STOPPED = re.compile(r"limit|exceeded|interrupt|timeout", re.IGNORECASE)
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every trajectory of a file."""
     verdicts = Verdicts.beside(source)
-    yield from events_of_runs(source, lambda value: _Run(value, verdicts, options).events())
+    named = instance_in_name(source)
+    yield from events_of_runs(source, lambda value: _Run(value, verdicts, named, options).events())
 
 
 class _Run:
     """One trajectory."""
 
-    def __init__(self, value: object, verdicts: Verdicts, options: ImportOptions) -> None:
+    def __init__(self, value: object, verdicts: Verdicts, named: str | None, options: ImportOptions) -> None:
         self._record = mapping(value)
         messages = parsed(self._record.get("messages"))
         if not isinstance(messages, list):
@@ -76,8 +78,10 @@ class _Run:
         self._info = mapping(self._record.get("info"))
         if not self._messages and not self._info:
             raise NotARunError("is empty")
-        self._instance = label(self._record.get("instance_id")) or label(self._info.get("instance_id"))
-        self._verdict = verdicts.of(self._instance)
+        if self._info.get("exit_status") is None and (status := label(self._record.get("exit_status"))):
+            self._info = {**self._info, "exit_status": status}
+        self._instance = label(self._record.get("instance_id")) or label(self._info.get("instance_id")) or named
+        self._resolved, self._reward = self._outcome(verdicts)
         self._text_calls = 0
         """Calls of the answer before that have no id and no result yet."""
         run = RunBuilder(
@@ -203,15 +207,23 @@ class _Run:
         if failure is not None:
             self._talk.add(ErrorRaised(error_kind=status or "exception", message=failure))
         stats = mapping(self._info.get("model_stats"))
-        details = None if self._verdict is None else {"resolved": self._verdict == 1.0}
-        end = rewarded_end(self._verdict, details, reason=status, cost_usd=stats.get("instance_cost"))
+        details = None if self._resolved is None else {"resolved": self._resolved}
+        end = rewarded_end(self._reward, details, reason=status, cost_usd=stats.get("instance_cost"))
         submission = first_text(self._info.get("submission"))
         end = msgspec.structs.replace(
             end,
-            completion_status=_status(status) if self._verdict is None else end.completion_status,
+            completion_status=_status(status) if self._reward is None else end.completion_status,
             outputs_json=None if submission is None else as_json({"submission": submission}),
         )
         self._talk.end(end)
+
+    def _outcome(self, verdicts: Verdicts) -> tuple[bool | None, float | None]:
+        """Whether the task is resolved, and the reward: by the verdict beside the file, else as the record says."""
+        verdict, stated = verdicts.of(self._instance), self._record.get("resolved")
+        if verdict is not None:
+            return verdict == 1.0, verdict
+        resolved, reward = (stated if isinstance(stated, bool) else None), number(self._record.get("reward"))
+        return resolved, reward if reward is not None or resolved is None else float(resolved)
 
     def _configured_model(self) -> ModelRef | None:
         return model_ref(mapping(mapping(self._info.get("config")).get("model")).get("model_name"))

@@ -126,6 +126,38 @@ def test_the_verdict_beside_the_file_is_the_outcome(tmp_path: Path) -> None:
     assert ends == [(1.0, "successful"), (0.0, "failed"), (None, "unknown")]
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"resolved": True}, (1.0, "successful", '{"resolved":true}')),
+        ({"resolved": False, "reward": 0.25}, (0.25, "partial", '{"resolved":false}')),
+        ({"reward": 0}, (0.0, "failed", None)),
+        ({"exit_status": "LimitsExceeded"}, (None, "interrupted", None)),
+        ({"resolved": "yes", "exit_status": "Submitted"}, (None, "unknown", None)),
+    ],
+)
+def test_the_outcome_that_the_record_states_counts_where_no_verdict_lies_beside_it(
+    tmp_path: Path, stated: Record, expected: tuple[object, ...]
+) -> None:
+    row = {"instance_id": "a", "messages": run_1_1()["messages"][:-1], **stated}
+    [end] = of_kind(import_events(read, tmp_path / "rows.jsonl", lines(row)), "agent_ended")
+    assert (end.reward, end.completion_status, end.reward_json) == expected
+    assert end.reason == stated.get("exit_status")
+    (tmp_path / "judged.eval.json").write_text(json.dumps({"unresolved_ids": ["a"]}))
+    [end] = of_kind(import_events(read, tmp_path / "judged.jsonl", lines(row)), "agent_ended")
+    assert (end.reward, end.completion_status, end.reward_json) == (0.0, "failed", '{"resolved":false}')
+
+
+def test_the_file_name_is_the_instance_where_nothing_else_names_it(tmp_path: Path) -> None:
+    (tmp_path / "django__django-11099.eval.json").write_text(json.dumps({"resolved_ids": ["django__django-11099"]}))
+    events = import_events(read, tmp_path / "django__django-11099.traj.json", json.dumps(RUN_1_0, indent=1))
+    assert of_kind(events, "agent_started")[0].task_id == "django__django-11099"
+    assert {event.source.record for event in events} == {"django__django-11099"}
+    assert of_kind(events, "agent_ended")[0].reward == 1.0
+    other = import_events(read, tmp_path / "my-run.traj.json", json.dumps(RUN_1_0, indent=1))
+    assert of_kind(other, "agent_started")[0].task_id is None
+
+
 def test_text_actions_of_format_1_0(tmp_path: Path) -> None:
     events = import_events(read, tmp_path / "one.traj.json", json.dumps(RUN_1_0, indent=1))
     check_runs(events)
