@@ -7,6 +7,7 @@ messages without a step. Its observations repeat those of the steps inside a pro
 Where it states another answer than the step, both are kept.
 
 An action without a recorded function call is a call of the tool `bash`, whatever command of the interface it names.
+Where a chat is all there is, the last fenced block of an answer is its action, the next user message the result.
 The source marks no result as an error, so all succeed. "Submitted" says nothing of correctness: the completion status
 stays unknown; the limits of cost, context and time interrupt a run, other `exit_*` are failures.
 """
@@ -34,6 +35,7 @@ from streams.adapters.conversation import Conversation
 from streams.adapters.jsonstream import read_records
 from streams.adapters.outcome import rewarded_end
 from streams.adapters.runs import NotARunError, broken, runs_of
+from streams.adapters.swe_blocks import last_block
 from streams.adapters.swe_instance import instance_in_name
 from streams.adapters.tolerant import (
     Json,
@@ -108,6 +110,8 @@ class _Run:
             label(self._info.get("instance_id")),
             instance,
         )
+        self._only_words = not self._steps and not any(_states_action(message) for message in self._history)
+        """Nothing tells the actions but the answers themselves."""
         self._position = 0
         """The next step."""
         self._repeats_observation = False
@@ -168,6 +172,8 @@ class _Run:
         self._repeats_observation = False
         if target is None:
             said, thought, action = _content(message), text(message.get("thought")), first_text(message.get("action"))
+            if self._only_words:
+                action = last_block(said or "")
             kind = None if action else self._exit_kind(None, said, thought, None)
             if kind is None:
                 self._model_call(said, thought, message, action)
@@ -258,7 +264,7 @@ class _Run:
             if self._open_calls:
                 ids = [call_id(value) for value in (*items(message.get("tool_call_ids")), message.get("tool_call_id"))]
                 answered = [call for call in self._open_calls if call.call_id and call.call_id in ids]
-                self._observation(message.get("content"), tuple(answered) or self._open_calls, None)
+                self._observation(_content(message), tuple(answered) or self._open_calls, None)
                 return
         self._talk.context(
             Message(role=role, content=_content(message), name="demonstration" if _is_demo(message) else None)
@@ -314,6 +320,10 @@ def _is_demo(message: Json) -> bool:
 
 def _is_answer(message: Json) -> bool:
     return message.get("role") in ("assistant", "ai") and not _is_demo(message)
+
+
+def _states_action(message: Json) -> bool:
+    return "action" in message or bool(message.get("tool_calls"))
 
 
 def _fits(message: Json, step: Json) -> bool:

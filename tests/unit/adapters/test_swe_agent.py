@@ -133,6 +133,46 @@ def test_a_published_row_is_a_history_with_its_outcome_model_and_patch(tmp_path:
         assert (events[0].model.provider, events[0].model.name) == ("anthropic", "claude-3-7")
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_chat_that_is_all_there_is_tells_its_commands_in_fenced_blocks(tmp_path: Path, *, as_text: bool) -> None:
+    chat: list[Record] = [
+        {"role": "system", "text": None, "system_prompt": "Setting"},
+        {"role": "user", "text": "Solve it"},
+        {"role": "ai", "text": "I edit.\n```py\nx = 1\n```\nNow:\n```\nedit 1:2\nif a:\n```\n"},
+        {"role": "user", "text": "[File: x]"},
+        {"role": "ai", "text": "I think first."},
+        {"role": "user", "text": "No command was given"},
+        {"role": "ai", "text": "```\nsubmit\n```"},
+    ]
+    row = {"instance_id": "a__b-3", "trajectory": json.dumps(chat) if as_text else chat, "target": True}
+    events = imported(tmp_path, {**row, "exit_status": "submitted", "model_name": "swe-agent-llama-70b"})
+    assert kinds(events) == [
+        "agent_started", "user_message", "model_called", "tool_called", "tool_returned", "model_called",
+        "model_called", "tool_called", "agent_ended",
+    ]  # fmt: skip
+    start, end = of_kind(events, "agent_started")[0], of_kind(events, "agent_ended")[0]
+    assert (start.system_prompt, start.goal, end.reward) == ("Setting", "Solve it", 1.0)
+    commands = [json.loads(call.parameters_json)["command"] for call in of_kind(events, "tool_called")]
+    assert commands == ["edit 1:2\nif a:\n", "submit\n"]
+    assert (events[3].span_id, of_kind(events, "tool_returned")[0].result_json) == (events[4].span_id, '"[File: x]"')
+    answers = of_kind(events, "model_called")
+    assert [answer.output.content for answer in answers] == [message["text"] for message in chat[2::2]]
+    assert [message.content for message in answers[2].input_messages] == ["No command was given"]
+
+
+def test_a_fenced_block_inside_another_is_no_command_of_its_own(tmp_path: Path) -> None:
+    words = "```\ncat <<E\n```py\nx\n```\nE\n```\nDone: ```inline``` and\n```unclosed\n"
+    chat = [{"role": "user", "text": "Solve it"}, {"role": "ai", "text": words}]
+    [call] = of_kind(imported(tmp_path, {"trajectory": chat}), "tool_called")
+    assert json.loads(call.parameters_json) == {"command": "cat <<E\n```py\nx\n```\nE\n"}
+
+
+def test_fenced_blocks_of_a_history_that_states_its_actions_are_words(tmp_path: Path) -> None:
+    words = {"role": "assistant", "content": "Like this:\n```\nls\n```", "action": None}
+    events = imported(tmp_path, {"history": [*RUN["history"][:5], words]})
+    assert [call.tool for call in of_kind(events, "tool_called")] == ["open"]
+
+
 def test_messages_of_another_format_are_no_history(tmp_path: Path) -> None:
     [found] = import_text(read, tmp_path / "one.json", json.dumps({"messages": RUN["history"], "instance_id": "a"}))
     assert isinstance(found, BrokenRecord)
