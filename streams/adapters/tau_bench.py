@@ -1,7 +1,8 @@
 """tau-bench trajectories: `[{task_id, reward, info, traj, trial}]`, as a JSON array or one record a line.
 
 The user is simulated by a model, so the runs are SIMULATION. The record names neither domain nor model: the domain
-stands in the policy (the system message), the model at best in the file's name. No times are recorded.
+stands in the policy (the system message), the model at best in the file's name. No times are recorded. Agents without
+tool calling write their actions as text; these are read as calls and speech, the thought before them as reasoning.
 `info.task` (the user's hidden instruction and the expected actions) never enters an event; the evaluation, which
 repeats the expected actions, stands in the reward of the root's end only.
 """
@@ -9,12 +10,15 @@ repeats the expected actions, stands in the reward of the root's end only.
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from schemas.records import AgentStarted, ErrorRaised, Event, Message, ModelCalled, ModelRef, SourceRef
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, RunBuilder, stable_id
 from streams.adapters.chat_fields import call_id, model_ref, tool_calls, tool_result
 from streams.adapters.conversation import Conversation
 from streams.adapters.outcome import rewarded_end
 from streams.adapters.runs import NotARunError, events_of_runs, trial_number
+from streams.adapters.tau_action import answer_in_words, result_in_words
 from streams.adapters.tolerant import Json, content_text, first_text, identity, label, mapping, mappings
 
 FORMAT = "tau-bench"
@@ -77,16 +81,17 @@ def _add(talk: Conversation, message: Json) -> None:
     role = label(message.get("role"))
     content = content_text(message.get("content"))
     if role == "assistant":
-        output = Message(
-            role="assistant",
-            content=content,
-            reasoning=first_text(message.get("reasoning_content")),
-            tool_calls=tool_calls(message),
-        )
-        talk.model_call(ModelCalled(output=output))
+        calls = tool_calls(message)
+        output = None if calls else answer_in_words(content)
+        output = output or Message(role="assistant", content=content, tool_calls=calls)
+        thoughts = (first_text(message.get("reasoning_content")), output.reasoning)
+        reasoning = "\n".join(filter(None, thoughts)) or None
+        talk.model_call(ModelCalled(output=msgspec.structs.replace(output, reasoning=reasoning)))
     elif role in ("tool", "function"):
         call = call_id(message.get("tool_call_id"))
         talk.tool_result(tool_result(message.get("content"), call=call, tool=label(message.get("name"))))
+    elif (result := result_in_words(message)) is not None and talk.span_awaiting(None):
+        talk.tool_result(tool_result(result))
     elif role == "user":
         talk.user(content)
     else:

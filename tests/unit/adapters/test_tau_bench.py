@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from schemas.records import ModelRef
 from streams.adapters.base import BrokenRecord
+from tests.unit.adapters.foreign_files import of_kind
 from tests.unit.adapters.importing import import_document, import_run, kinds
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -20,6 +23,63 @@ def test_a_result_joins_the_nearest_unanswered_call_of_its_id(tmp_path: Path) ->
     calls = [event.span_id for event in events if event.tool_called]
     results = [event.span_id for event in events if event.tool_returned]
     assert results == [calls[1], calls[0]]
+
+
+def said(content: str, **fields: object) -> dict[str, object]:
+    return {"role": "assistant", "content": content, **fields}
+
+
+def heard(content: str) -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+def test_actions_written_as_text_are_calls_that_join_their_results_and_speech(tmp_path: Path) -> None:
+    events = import_run(
+        "tau-bench",
+        tmp_path,
+        record(
+            heard("My order?"),
+            said('Thought:\nI look it up.\nAction:\n{"name": "get_order", "arguments": {"id":  "#W1", "n": 1.50}}'),
+            heard("API output: Error: order not found"),
+            said('Action:\n{"name": "list_orders", "arguments": {}}', reasoning_content="Hm."),
+            heard('API output: {"orders": []}'),
+            said('Thought: None.\nAction: {"name": "respond", "arguments": {"content": "You have none."}}'),
+            heard("API output: is what I saw"),
+        ),
+    )
+    assert kinds(events) == [
+        "agent_started", "user_message", "model_called", "tool_called", "tool_returned", "model_called", "tool_called",
+        "tool_returned", "model_called", "user_message", "agent_ended",
+    ]  # fmt: skip
+    answers = [answer.output for answer in of_kind(events, "model_called")]
+    assert [(answer.reasoning, answer.content) for answer in answers] == [
+        ("I look it up.", None),
+        ("Hm.", None),
+        ("None.", "You have none."),
+    ]
+    calls = [(call.tool, call.parameters_json) for call in of_kind(events, "tool_called")]
+    assert calls == [("get_order", '{"id":  "#W1", "n": 1.50}'), ("list_orders", "{}")]
+    assert [events[4].span_id, events[7].span_id] == [events[3].span_id, events[6].span_id]
+    results = [(told.tool, told.success, told.result_json) for told in of_kind(events, "tool_returned")]
+    assert results == [
+        ("get_order", False, '"Error: order not found"'),
+        ("list_orders", True, '{"orders": []}'),
+    ]
+    assert [message.content for message in of_kind(events, "user_message")] == [
+        "My order?",
+        "API output: is what I saw",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Action: I will look.", 'Action:\n{"name": "f"}', 'Action:\n{"name": "f", "arguments": "x"}', "Action:\n{"],
+)
+def test_words_that_are_no_action_stay_what_was_said(tmp_path: Path, words: str) -> None:
+    events = import_run("tau-bench", tmp_path, record(said(words), heard("API output: x")))
+    assert kinds(events) == ["agent_started", "model_called", "user_message", "agent_ended"]
+    assert of_kind(events, "model_called")[0].output.content == words
+    assert of_kind(events, "user_message")[0].content == "API output: x"
 
 
 def test_domain_and_model_come_from_policy_and_file_name(tmp_path: Path) -> None:
