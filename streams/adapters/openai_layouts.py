@@ -1,4 +1,6 @@
-"""Where records keep their messages: prompt and answers side by side, in one list, or in logged requests.
+"""Where records keep their messages: prompt and answers side by side, in one list, or in logged or batched requests.
+
+Of a row that prefers one answer to another, the run is the prompt with the preferred one.
 
 Exports to tables keep a list of messages as its JSON text. What stands as a prompt or an answer is taken as words,
 whatever it looks like.
@@ -11,6 +13,7 @@ from streams.adapters.tolerant import Json, content_text, items, mapping, mappin
 
 _LISTS = ("messages", "conversation", "conversations")
 _PROMPTS = ("prompt", "input")
+_PREFERENCES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
 
 
 def is_message(value: object) -> bool:
@@ -26,7 +29,7 @@ def messages_of(record: Json) -> list[Json]:
     found: list[Json] = []
     for place in _requests(record):
         given = next((_list_in(place[key]) for key in _LISTS if place.get(key)), None)
-        given = given or next((place[key] for key in _PROMPTS if place.get(key)), None)
+        given = given or next((place[key] for key in _PROMPTS if place.get(key) and not _holds_list(place[key])), None)
         if given is not None:
             found = _as_messages(given, "user")
             break
@@ -35,6 +38,9 @@ def messages_of(record: Json) -> list[Json]:
         if isinstance(answer, str) or is_message(answer) or (isinstance(answer, list) and key != "response"):
             found = found + _as_messages(answer, "assistant")
             break
+    for preferred, other in _PREFERENCES:
+        if preferred in record and other in record and not (found and found[-1].get("role") == "assistant"):
+            found = _answered(found, _list_in(record[preferred]))
     for place in (record, response, mapping(response.get("body"))):
         choice = mapping(next(iter(items(place.get("choices"))), None))
         if isinstance(choice.get("message"), dict):
@@ -53,10 +59,30 @@ def system_prompt(record: Json) -> str | None:
     return None
 
 
+def bodies_of(record: Json) -> tuple[Json, ...]:
+    """Objects inside a record that are what was sent to or came from the model."""
+    request, response = mapping(record.get("request")), mapping(record.get("response"))
+    given = record.get("input") if _holds_list(record.get("input")) else None
+    return mapping(request.get("body")), mapping(record.get("body")), mapping(given), mapping(response.get("body"))
+
+
 def _requests(record: Json) -> tuple[Json, ...]:
     """Objects that may hold the prompt."""
-    request = mapping(record.get("request"))
-    return record, request, mapping(request.get("body"))
+    return record, mapping(record.get("request")), *bodies_of(record)
+
+
+def _holds_list(value: object) -> bool:
+    return isinstance(value, dict) and "messages" in value
+
+
+def _answered(prompt: list[Json], answer: object) -> list[Json]:
+    """The prompt with an answer, which may be the whole chat again. Text without a prompt may be any dialogue."""
+    if not (is_message(answer) or isinstance(answer, list) or (isinstance(answer, str) and prompt)):
+        return prompt
+    messages = _as_messages(answer, "assistant")
+    if messages and messages[0].get("role") != "assistant":
+        prompt = [message for message in prompt if message not in messages]
+    return prompt + messages
 
 
 def _list_in(value: object) -> object:

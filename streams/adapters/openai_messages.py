@@ -1,9 +1,9 @@
 """Chat messages in OpenAI's shape: one `{messages, tools?, ...}` a line or array item, or bare lists of messages.
 
 Also read: `developer` messages, the older `function_call` and `functions`, content parts, refusals, reasoning of
-several vendors, `tool_use` and `tool_result` parts, items of the Responses API, `{prompt, completion}`, and logged
-`{request, response}` pairs.
-Metadata is used where it stands beside the messages or in `metadata`; none is required.
+several vendors, `tool_use` and `tool_result` parts, items of the Responses API, `{prompt, completion}`, logged
+`{request, response}` pairs, lines of the Batch API, and preference rows. Metadata is used where it stands beside the
+messages, in their request or response, or in `metadata`; none is required.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile, Ru
 from streams.adapters.chat_fields import call_id, model_ref, tool_call, tool_calls, tool_definitions, tool_result
 from streams.adapters.conversation import Conversation
 from streams.adapters.jsonstream import JsonRecord, read_records
-from streams.adapters.openai_layouts import is_message, messages_of, system_prompt
+from streams.adapters.openai_layouts import bodies_of, is_message, messages_of, system_prompt
 from streams.adapters.outcome import first_fields, stated_end
 from streams.adapters.runs import NotARunError, broken, runs_of, trial_number
 from streams.adapters.tolerant import (
@@ -94,7 +94,9 @@ def _run(value: object, options: ImportOptions) -> list[Event]:
     if not any(isinstance(message.get("role"), str) for message in messages):
         raise NotARunError("holds no messages with a role")
     request, response = mapping(record.get("request")), mapping(record.get("response"))
-    fields = first_fields([record, mapping(record.get("metadata")), request, response, mapping(record.get("info"))])
+    outer = first_fields([record, mapping(record.get("metadata")), request, response, mapping(record.get("info"))])
+    bodies = first_fields(bodies_of(record))
+    fields = first_fields([outer, bodies])
     prompt = system_prompt(record)
     mode = fields.get("execution_mode")
     run = RunBuilder(
@@ -107,7 +109,7 @@ def _run(value: object, options: ImportOptions) -> list[Event]:
         model=model_ref(fields.get("model") or fields.get("model_name")),
     )
     times = [_time(message) for message in messages]
-    started = _time(fields)
+    started = _time(outer) or _time(bodies)
     talk = Conversation(run, first_micros=next((time for time in (started, *times) if time is not None), None))
     system = _system_position(messages, prompt)
     talk.start(

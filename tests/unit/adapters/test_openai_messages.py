@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import Event
+from schemas.records import Event, ModelRef, Usage
 from tests.unit.adapters.importing import import_document, import_run, kinds
 
 
@@ -130,6 +130,62 @@ def test_words_that_are_json_stay_what_was_said(tmp_path: Path) -> None:
         assert events[2].model_called.output.content == words
 
 
+def test_a_line_of_batch_output_has_the_model_time_and_usage_of_its_body(tmp_path: Path) -> None:
+    choice = {"index": 0, "message": HI, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 22, "completion_tokens": 2}
+    body = {"created": 1_711_652_795, "model": "gpt-4o", "choices": [choice], "usage": usage}
+    events = import_run("openai-messages", tmp_path, {"custom_id": "r7", "response": {"body": body}, "error": None})
+    assert kinds(events) == ["agent_started", "model_called", "agent_ended"]
+    assert (events[0].source.record, events[0].model) == ("r7", ModelRef(provider="openai", name="gpt-4o"))
+    assert events[0].occurred_at == 1_711_652_795_000_000
+    assert events[1].model_called is not None
+    assert (events[1].model_called.finish_reason, events[1].model_called.usage) == (
+        "stop",
+        Usage(input_tokens=22, output_tokens=2),
+    )
+
+
+def test_a_line_of_batch_input_is_a_prompt_without_an_answer(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    body = {"model": "gpt-4o", "messages": [{"role": "system", "content": "Be kind."}, USER], "tools": tools}
+    events = import_run("openai-messages", tmp_path, {"custom_id": "r1", "method": "POST", "body": body})
+    assert kinds(events) == ["agent_started", "user_message", "agent_ended"]
+    start = events[0].agent_started
+    assert start is not None
+    assert (start.system_prompt, [tool.name for tool in start.tools]) == ("Be kind.", ["f"])
+    assert events[0].model == ModelRef(provider="openai", name="gpt-4o")
+
+
+BAD = {"role": "assistant", "content": "go away"}
+CONTEXT = {"role": "system", "content": "Be kind."}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input": {"messages": [CONTEXT, USER], "tools": []}, "preferred_output": [HI], "non_preferred_output": [BAD]},
+        {"prompt": [CONTEXT, USER], "chosen": [HI], "rejected": [BAD]},
+        {"prompt": [CONTEXT, USER], "chosen": "hi", "rejected": "go away"},
+        {"prompt": [CONTEXT, USER], "chosen": HI, "rejected": BAD},
+        {"prompt": [CONTEXT, USER], "chosen": [USER, HI], "rejected": [USER, BAD]},
+        {"prompt": "hello", "chosen": [CONTEXT, USER, HI], "rejected": [CONTEXT, USER, BAD]},
+        {"chosen": json.dumps([CONTEXT, USER, HI]), "rejected": json.dumps([CONTEXT, USER, BAD])},
+        {"messages": [CONTEXT, USER, HI], "chosen": [CONTEXT, USER, HI], "rejected": [CONTEXT, USER, BAD]},
+    ],
+)  # fmt: skip
+def test_a_preference_row_is_the_prompt_with_the_preferred_answer(tmp_path: Path, row: object) -> None:
+    events = import_run("openai-messages", tmp_path, row)
+    assert kinds(events) == ["agent_started", "user_message", "model_called", "agent_ended"]
+    assert events[0].agent_started is not None
+    assert events[0].agent_started.system_prompt == "Be kind."
+    assert events[1].user_message is not None
+    assert events[1].user_message.content == "hello"
+    assert events[2].model_called is not None
+    assert events[2].model_called.output is not None
+    assert events[2].model_called.output.content == "hi"
+    assert "go away" not in repr(events)
+
+
 def test_metadata_is_used_where_it_is(tmp_path: Path) -> None:
     metadata = {"score": 0.5, "task": "t1", "scenario": "Support", "created": 1_750_000_000}
     events = run(tmp_path, USER, model="claude-sonnet-4-5", metadata=metadata, id="r1")
@@ -143,7 +199,8 @@ def test_metadata_is_used_where_it_is(tmp_path: Path) -> None:
 
 
 def test_what_holds_no_messages_is_reported(tmp_path: Path) -> None:
-    documents: list[object] = [{"text": "x"}, 5, {"messages": []}, {"messages": [{"content": "x"}]}]
+    dialogue = {"chosen": "Human: hello\n\nAssistant: hi", "rejected": "Human: hello"}
+    documents: list[object] = [{"text": "x"}, 5, {"messages": []}, {"messages": [{"content": "x"}]}, dialogue]
     for document in documents:
         [found] = import_document("openai-messages", tmp_path, [document])
         assert not isinstance(found, Event)
