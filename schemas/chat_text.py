@@ -55,10 +55,21 @@ def raw_json(text: str | None, fallback: str) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(text))
 
 
+def arguments_text(arguments_json: str) -> str:
+    """Arguments as the model wrote them: what is no JSON, because models err, stands in a record as a JSON string."""
+    if not arguments_json.startswith('"'):
+        return arguments_json
+    try:
+        return msgspec.json.decode(arguments_json, type=str)
+    except msgspec.DecodeError:
+        return arguments_json
+
+
 def message_text(message: Message) -> str:
     """One message as compact JSON text."""
     calls = tuple(
-        _Call(call.call_id, "function", _Function(call.name, call.arguments_json)) for call in message.tool_calls
+        _Call(call.call_id, "function", _Function(call.name, arguments_text(call.arguments_json)))
+        for call in message.tool_calls
     )
     return json_text(
         {"role": message.role, "content": message.content}
