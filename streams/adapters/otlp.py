@@ -1,7 +1,7 @@
 """Importer `otlp`: OpenTelemetry spans of LLM agents, as OTLP/JSON or as the span dictionaries of SDK exporters.
 
 One OTel trace is one trace, under its own id. Read are the GenAI conventions, OpenInference, OpenLLMetry, and what
-ADK, pydantic-ai, the Claude and OpenAI agent SDKs add (see `otlp_fields`). Spans that tell nothing of an agent (HTTP,
+ADK, pydantic-ai, the Claude and OpenAI agent SDKs add (see `otlp_talk`). Spans that tell nothing of an agent (HTTP,
 databases) become no events, but for their errors. Where the same tool call stands in a span and in messages it is
 one; a message that later prompts repeat is one.
 """
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile
 from streams.adapters.jsonstream import read_records
-from streams.adapters.otlp_spans import SpanStore, spans_of
+from streams.adapters.otlp_spans import spans_of
+from streams.adapters.otlp_store import SpanStore
 from streams.adapters.otlp_trace import events_of
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streams.adapters.chat_fields import call_id
-from streams.adapters.otlp_fields import VERB, first_of, talk_of
+from streams.adapters.otlp_fields import VERB
 from streams.adapters.otlp_messages import Result
 from streams.adapters.otlp_spans import Span
+from streams.adapters.otlp_talk import talk_of
+from streams.adapters.otlp_values import first_of
 from streams.adapters.tolerant import first_text, label, mapping, parsed
 
 

@@ -31,21 +31,17 @@ from streams.adapters.chat_fields import result_json, tool_result
 from streams.adapters.drafts import Draft
 from streams.adapters.otlp_calls import ToolCalls
 from streams.adapters.otlp_fields import (
-    Talk,
     cost_of,
     evaluations_of,
     finish_reason_of,
-    input_value,
     model_of,
-    output_value,
-    system_of,
     tools_of,
     usage_of,
-    value_talk,
 )
 from streams.adapters.otlp_messages import Said
 from streams.adapters.otlp_prompts import Prompts
 from streams.adapters.otlp_spans import Span
+from streams.adapters.otlp_talk import Talk, input_value, output_value, system_of, value_talk
 from streams.adapters.otlp_tools import problems_of
 from streams.adapters.otlp_tree import SpanTree
 from streams.adapters.tolerant import as_json, json_argument, label, number

@@ -8,15 +8,11 @@ import msgspec
 from streams.adapters.base import stable_id
 from streams.adapters.otlp_fields import (
     Kind,
-    Talk,
     agent_name_of,
-    all_messages,
-    input_value,
     kind_of,
-    output_value,
-    talk_of,
 )
 from streams.adapters.otlp_spans import Span
+from streams.adapters.otlp_talk import Talk, all_messages, input_value, output_value, talk_of
 from streams.adapters.otlp_tools import tool_of
 from streams.adapters.tolerant import identity, label, mapping, parsed
 

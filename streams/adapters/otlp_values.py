@@ -1,0 +1,117 @@
+"""Values of spans in one shape, however an exporter spells them: attributes, ids, times."""
+
+import re
+
+from streams.adapters.tolerant import (
+    Json,
+    clean,
+    in_range,
+    items,
+    label,
+    mapping,
+    mappings,
+    micros_of_iso,
+    micros_of_seconds,
+)
+
+
+def attributes_of(value: object) -> Json:
+    """Attributes from a dictionary, or from OTLP's list of `{key, value}`."""
+    if isinstance(value, dict):
+        return {clean(str(key)): plain_value(item) for key, item in value.items()}
+    found: Json = {}
+    for item in mappings(value):
+        key = item.get("key")
+        if isinstance(key, str):
+            found[clean(key)] = plain_value(item.get("value"))
+    return found
+
+
+_TYPED = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue", "arrayValue", "kvlistValue")
+_SNAKE = {re.sub("V", "_v", name): name for name in _TYPED}
+
+
+def plain_value(value: object) -> object:
+    """OTLP's AnyValue as plain JSON; plain JSON stays."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    kind, inner = next(iter(value.items()))
+    kind = _SNAKE.get(kind, kind)
+    if kind not in _TYPED:
+        return value
+    if kind == "intValue" and isinstance(inner, str) and re.fullmatch(r"-?\d{1,18}", inner):
+        return int(inner)
+    if kind == "arrayValue":
+        return [plain_value(item) for item in items(mapping(inner).get("values"))]
+    if kind == "kvlistValue":
+        return attributes_of(mapping(inner).get("values"))
+    return inner
+
+
+def any_of(record: Json, *names: str) -> object:
+    """The first of the fields that is there."""
+    return next((record[name] for name in names if record.get(name) is not None), None)
+
+
+def hex_id(value: object) -> str | None:
+    """A trace or span id in one spelling; None for no id and for one of zeros."""
+    found = label(value, 512)
+    if found is None:
+        return None
+    found = found.removeprefix("0x")
+    lowered = found.lower()
+    return None if not found.strip("0") else lowered if re.fullmatch(r"[0-9a-f]+", lowered) else found
+
+
+def micros(value: object) -> int | None:
+    """Time of a span: ISO text, or a number whose size tells its unit (nano- to whole seconds)."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{1,20}(\.\d*)?", value):
+        return micros_of_iso(value)
+    try:
+        raw = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else float(str(value))
+    except (ValueError, OverflowError):
+        return None
+    for unit_per_second in (10**9, 10**6, 10**3):
+        if raw >= 10**8 * unit_per_second:
+            return _scaled(raw, unit_per_second)
+    return micros_of_seconds(raw)
+
+
+def _scaled(raw: float, unit_per_second: int) -> int | None:
+    try:
+        scaled = int(raw) * 10**6 // unit_per_second
+    except (ValueError, OverflowError):
+        return None
+    return micros_of_seconds(scaled / 10**6) if isinstance(raw, float) else in_range(scaled)
+
+
+def first_of(attributes: Json, *names: str) -> object:
+    """The first of the attributes that is there and not empty."""
+    return next((attributes[name] for name in names if attributes.get(name) not in (None, "")), None)
+
+
+def nested(attributes: Json, prefix: str) -> object:
+    """The value under a prefix of flat keys (`prefix.0.message.role`), as lists and objects."""
+    if prefix in attributes:
+        return attributes[prefix]
+    tree: Json = {}
+    for key, value in attributes.items():
+        if not key.startswith(prefix + "."):
+            continue
+        *path, last = key[len(prefix) + 1 :].split(".")
+        node = tree
+        for name in path[:12]:
+            child = node.get(name)
+            if not isinstance(child, dict):
+                child = node[name] = {}
+            node = child
+        node[last] = value
+    return _listed(tree) if tree else None
+
+
+def _listed(node: object) -> object:
+    if not isinstance(node, dict):
+        return node
+    if node and all(key.isdecimal() for key in node):
+        return [_listed(node[key]) for key in sorted(node, key=int)]
+    return {key: _listed(value) for key, value in node.items()}
