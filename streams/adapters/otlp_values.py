@@ -1,5 +1,6 @@
 """Values of spans in one shape, however an exporter spells them: attributes, ids, times."""
 
+import binascii
 import re
 
 from streams.adapters.tolerant import (
@@ -59,8 +60,20 @@ def hex_id(value: object) -> str | None:
     if found is None:
         return None
     found = found.removeprefix("0x")
-    lowered = found.lower()
-    return None if not found.strip("0") else lowered if re.fullmatch(r"[0-9a-f]+", lowered) else found
+    is_hex = re.fullmatch(r"[0-9A-Fa-f]+", found) is not None
+    found = found.lower() if is_hex else _hex_of_base64(found)
+    return found if found.strip("0") else None
+
+
+def _hex_of_base64(found: str) -> str:
+    """Protobuf's own JSON writes the 16 or 8 bytes of an id in base64; any other id stays as it is."""
+    if len(found) not in (12, 24):
+        return found
+    try:
+        raw = binascii.a2b_base64(found, strict_mode=True)
+    except ValueError:
+        return found
+    return raw.hex() if len(raw) in (8, 16) else found
 
 
 def micros(value: object) -> int | None:
@@ -75,6 +88,18 @@ def micros(value: object) -> int | None:
         if raw >= 10**8 * unit_per_second:
             return _scaled(raw, unit_per_second)
     return micros_of_seconds(raw)
+
+
+_DURATION = re.compile(r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?")
+
+
+def micros_of_duration(value: object) -> int | None:
+    """Microseconds of an ISO 8601 duration of days to seconds (`PT1M2.5S`)."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not any(found.groups()):
+        return None
+    days, hours, minutes = (int(group or 0) for group in found.groups()[:3])
+    return ((days * 24 + hours) * 60 + minutes) * 60_000_000 + round(float(found[4] or 0) * 1_000_000)
 
 
 def _scaled(raw: float, unit_per_second: int) -> int | None:

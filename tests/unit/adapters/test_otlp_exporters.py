@@ -1,0 +1,168 @@
+"""OpenTelemetry spans in the shapes of particular exporters, platforms and SDKs."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.records import Event
+from streams.adapters.base import BrokenRecord
+from streams.adapters.otlp import read
+from tests.unit.adapters.foreign_files import check_runs, import_events, import_text, kinds, of_kind
+
+Record = dict[str, Any]
+TRACE_ID = "5b8efff798038103d269b633813fc60c"
+SECOND = 1_000_000
+NOON = 1_742_385_600 * SECOND  # 2025-03-19T12:00:00Z
+
+
+def imported(tmp_path: Path, content: str) -> list[Event]:
+    events = import_events(read, tmp_path / "spans.json", content)
+    check_runs(events)
+    return events
+
+
+def wire(found: object) -> Record:
+    """OTLP's AnyValue."""
+    if isinstance(found, dict):
+        return {"kvlistValue": {"values": pairs(found)}}
+    return {"intValue": str(found)} if isinstance(found, int) else {"stringValue": found}
+
+
+def pairs(found: Record) -> list[Record]:
+    return [{"key": key, "value": wire(value)} for key, value in found.items()]
+
+
+def wire_span(number: int, parent: int, seconds: int, **attributes: object) -> Record:
+    """A span of one second in OTLP/JSON; attribute names with `__` for the dot."""
+    return {
+        "traceId": TRACE_ID,
+        "spanId": f"{number:016x}",
+        "parentSpanId": f"{parent:016x}" if parent else "",
+        "name": f"span {number}",
+        "startTimeUnixNano": str((NOON + seconds * SECOND) * 1000),
+        "endTimeUnixNano": str((NOON + (seconds + 1) * SECOND) * 1000),
+        "attributes": pairs({name.replace("__", "."): value for name, value in attributes.items()}),
+        "status": {},
+    }
+
+
+def spans_document(*spans: Record) -> Record:
+    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": list(spans)}]}]}
+
+
+# Span trees (TRAIL)
+
+
+def tree_span(number: int, name: str, attributes: Record, *inner: Record, **more: Any) -> Record:
+    return {
+        "timestamp": "2025-03-19T12:00:00.000000Z",
+        "trace_id": TRACE_ID,
+        "span_id": f"{number:016x}",
+        "span_name": name,
+        "span_kind": "Internal",
+        "resource_attributes": {},
+        "span_attributes": attributes,
+        "duration": "PT1M2.5S",
+        "status_code": "Ok",
+        "status_message": "",
+        "events": [],
+        "child_spans": list(inner),
+        **more,
+    }
+
+
+def span_tree() -> Record:
+    asked = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "o3-mini",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": "Which river?",
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.content": "I ask the map.",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.id": "c1",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "map",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": '{"q": "river"}',
+    }
+    used = {"openinference.span.kind": "TOOL", "tool.name": "map", "input.value": '{"q": "river"}'}
+    raised = {"Name": "exception", "Timestamp": "2025-03-19T12:00:03Z",
+              "Attributes": {"exception.type": "MapError", "exception.message": "torn"}}  # fmt: skip
+    model = tree_span(3, "model", asked, duration="PT2S")
+    tool = tree_span(4, "map", used, timestamp="2025-03-19T12:00:02Z", duration="PT1S", status_code="Error",
+                     status_message="it tore", events=[raised])  # fmt: skip
+    agent = tree_span(2, "Agent.run", {"openinference.span.kind": "AGENT"}, model, tool)
+    return {"trace_id": TRACE_ID, "spans": [tree_span(1, "main", {}, agent)]}
+
+
+def test_spans_nested_in_spans_are_read_whole(tmp_path: Path) -> None:
+    events = imported(tmp_path, json.dumps(span_tree()))
+    assert kinds(events) == ["agent_started", "user_message", "model_called", "tool_called", "tool_returned",
+                             "error_raised", "agent_ended"]  # fmt: skip
+    assert {event.agent for event in events} == {"Agent.run"}
+    assert [event.occurred_at - NOON for event in events] == [0, 0, 0, 2 * SECOND, 3 * SECOND, 3 * SECOND, 62_500_000]
+    assert of_kind(events, "user_message")[0].content == "Which river?"
+    called = of_kind(events, "model_called")[0]
+    assert (called.output.content, called.latency_seconds) == ("I ask the map.", 2)
+    assert [event.parent_span_id for event in events[3:5]] == [f"{3:016x}"] * 2
+    assert of_kind(events, "tool_called")[0].parameters_json == '{"q": "river"}'
+    result = of_kind(events, "tool_returned")[0]
+    assert (result.call_id, result.success, result.error_kind, result.error_message) == (
+        "c1",
+        False,
+        "MapError",
+        "torn",
+    )
+
+
+def test_a_nested_span_that_names_no_trace_and_parent_lies_in_the_one_around_it(tmp_path: Path) -> None:
+    def bare(record: Record) -> Record:
+        inner = [bare(one) for one in record["child_spans"]]
+        return {key: value for key, value in record.items() if key not in ("trace_id", "child_spans")} | {
+            "children": inner
+        }
+
+    tree = span_tree()
+    plain = {"traceId": TRACE_ID, "spans": [bare(one) for one in tree["spans"]]}
+    assert imported(tmp_path, json.dumps(plain)) == imported(tmp_path, json.dumps(tree))
+
+
+def test_a_nested_record_without_an_id_is_reported(tmp_path: Path) -> None:
+    tree = span_tree()
+    tree["spans"][0]["child_spans"].append({"note": "no span"})
+    found = import_text(read, tmp_path / "spans.json", json.dumps(tree))
+    assert [item.line for item in found if isinstance(item, BrokenRecord)] == [1]
+    assert [item for item in found if isinstance(item, Event)] == imported(tmp_path, json.dumps(span_tree()))
+
+
+def test_deeply_nested_spans_are_all_read(tmp_path: Path) -> None:
+    tree = tree_span(900, "inmost", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "dig"})
+    for number in range(450, 1, -1):
+        tree = {"span_id": f"{number:016x}", "span_name": "step", "child_spans": [tree]}
+    events = imported(tmp_path, json.dumps({"trace_id": TRACE_ID, "spans": [tree]}))
+    assert [called.tool for called in of_kind(events, "tool_called")] == ["dig"]
+
+
+# Ids
+
+
+def test_ids_in_base64_are_those_in_hex(tmp_path: Path) -> None:
+    outer = wire_span(1, 0, 0, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="helper")
+    inner = wire_span(2, 1, 1, gen_ai__operation__name="execute_tool", gen_ai__tool__name="find")
+    hexed = imported(tmp_path, json.dumps(spans_document(outer, inner)))
+    for span in (outer, inner):
+        for key in ("traceId", "spanId", "parentSpanId"):
+            span[key] = base64.b64encode(bytes.fromhex(span[key])).decode()
+    assert outer["traceId"] == "W47/95gDgQPSabYzgT/GDA=="
+    assert imported(tmp_path, json.dumps(spans_document(outer, inner))) == hexed
+    assert {event.trace_id for event in hexed} == {TRACE_ID}
+    assert [event.parent_span_id for event in hexed][1:3] == [f"{1:016x}"] * 2
+
+
+@pytest.mark.parametrize(
+    "given", ["abcdef012345", "0123456789abcdef01234567", "my-trace-007", "agentspan123", "AAAAAAAA===="]
+)
+def test_ids_that_only_look_like_base64_stay_as_they_are(tmp_path: Path, given: str) -> None:
+    span = wire_span(1, 0, 0, gen_ai__operation__name="invoke_agent") | {"traceId": given}
+    assert {event.trace_id for event in imported(tmp_path, json.dumps(spans_document(span)))} == {given}
