@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from streams.adapters.otlp_values import any_of, attributes_of, hex_id, micros, micros_of_duration, plain_value
+from streams.adapters.otlp_values import (
+    any_of,
+    attributes_of,
+    flattened,
+    folded,
+    hex_id,
+    micros,
+    micros_of_duration,
+    plain_value,
+)
 from streams.adapters.tolerant import Json, identity, in_range, items, label, mapping, mappings, text
 
 
@@ -77,6 +86,7 @@ def _with_inner_spans(record: Json, resource: Json, trace_id: object = None) -> 
 
 
 def _span(record: Json, resource: Json, outer_trace_id: object, outer: str | None) -> Span | str:
+    record = folded(record)
     context = mapping(any_of(record, "context", "span_context", "spanContext"))
     trace_id = hex_id(any_of(record, "traceId", "trace_id") or any_of(context, "traceId", "trace_id"))
     span_id = hex_id(any_of(record, "spanId", "span_id") or any_of(context, "spanId", "span_id"))
@@ -104,7 +114,7 @@ def _span(record: Json, resource: Json, outer_trace_id: object, outer: str | Non
         name=label(any_of(record, "name", "span_name")) or "span",
         start_micros=start,
         end_micros=end,
-        attributes=attributes_of(any_of(record, "attributes", "span_attributes")),
+        attributes=flattened(attributes_of(any_of(record, "attributes", "span_attributes"))),
         events=[_event(event) for event in mappings(any_of(record, "events", "span_events", "spanEvents"))],
         failed=code == 2 or (isinstance(code, str) and code.upper().rpartition("_")[2].rpartition(".")[2] == "ERROR"),
         status_message=text(message) or text(any_of(record, "status_message", "statusMessage")),

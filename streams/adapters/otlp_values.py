@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterable, Iterator
 
 from streams.adapters.tolerant import (
     Json,
@@ -13,6 +14,7 @@ from streams.adapters.tolerant import (
     mappings,
     micros_of_iso,
     micros_of_seconds,
+    parsed,
 )
 
 
@@ -118,12 +120,21 @@ def first_of(attributes: Json, *names: str) -> object:
 def nested(attributes: Json, prefix: str) -> object:
     """The value under a prefix of flat keys (`prefix.0.message.role`), as lists and objects."""
     if prefix in attributes:
-        return attributes[prefix]
+        return _without_dots(parsed(attributes[prefix]) or attributes[prefix])
+    beyond = len(prefix) + 1
+    flat = [(key[beyond:], value) for key, value in attributes.items() if key.startswith(prefix + ".")]
+    return _listed(_tree(flat)) if flat else None
+
+
+_MAX_LEVELS = 16
+"""Levels of objects that the conventions may have; what lies deeper is content."""
+
+
+def _tree(flat: Iterable[tuple[str, object]]) -> Json:
+    """Objects in objects, from values under dotted keys."""
     tree: Json = {}
-    for key, value in attributes.items():
-        if not key.startswith(prefix + "."):
-            continue
-        *path, last = key[len(prefix) + 1 :].split(".")
+    for key, value in flat:
+        *path, last = key.split(".")
         node = tree
         for name in path[:12]:
             child = node.get(name)
@@ -131,12 +142,63 @@ def nested(attributes: Json, prefix: str) -> object:
                 child = node[name] = {}
             node = child
         node[last] = value
-    return _listed(tree) if tree else None
+    return tree
 
 
-def _listed(node: object) -> object:
+def _listed(node: object, level: int = 0) -> object:
+    if not isinstance(node, dict) or level > _MAX_LEVELS:
+        return _without_dots(node, level)
+    if node and all(key.isdecimal() for key in node):
+        return [_listed(node[key], level + 1) for key in sorted(node, key=int)]
+    return {key: _listed(value, level + 1) for key, value in node.items()}
+
+
+def _without_dots(node: object, level: int = 0) -> object:
+    """Messages in lists may have dotted keys of their own: `{"message.role": ...}`."""
+    if level > _MAX_LEVELS:
+        return node
+    if isinstance(node, list):
+        return [_without_dots(item, level + 1) for item in node]
     if not isinstance(node, dict):
         return node
-    if node and all(key.isdecimal() for key in node):
-        return [_listed(node[key]) for key in sorted(node, key=int)]
-    return {key: _listed(value) for key, value in node.items()}
+    fields = _tree(node.items()) if any(key.startswith(_MESSAGE_FIELDS) for key in node) else node
+    return {key: value if key in _CONTENTS else _without_dots(value, level + 1) for key, value in fields.items()}
+
+
+_MESSAGE_FIELDS = ("message.", "message_content.", "tool_call.", "tool.")
+_CONTENTS = ("arguments", "content", "json_schema", "parameters", "result", "value")
+"""Fields whose objects are content: their keys mean nothing here."""
+_ROOTS = ("agent", "gen_ai", "input", "llm", "openinference", "output", "tool")
+
+
+def flattened(attributes: Json) -> Json:
+    """Attributes under the names of the conventions, where an exporter nests them: `{"llm": {"model_name": ...}}`."""
+    found: Json = {}
+    for key, value in attributes.items():
+        found.update(_flat(key, value) if key in _ROOTS else ((key, value),))
+    return found
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
+    *around, last = name.split(".")
+    if not isinstance(value, dict) or last in _CONTENTS or len(around) > _MAX_LEVELS:
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _flat(f"{name}.{clean(key)}", inner)
+
+
+_COLUMNS = ("attributes", "context", "status")
+
+
+def folded(record: Json) -> Json:
+    """A row of a table, with columns like `context.trace_id` and `attributes.llm.model_name`, as a span's fields."""
+    found: Json = {}
+    columns: dict[str, Json] = {}
+    for key, value in record.items():
+        column, dot, rest = key.partition(".")
+        if not dot or column not in _COLUMNS:
+            found[key] = value
+        elif value is not None:  # a table has all columns in every row
+            columns.setdefault(column, {})[rest] = value
+    return found | {column: mapping(found.get(column)) | fields for column, fields in columns.items()}

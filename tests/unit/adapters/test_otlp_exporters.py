@@ -10,7 +10,7 @@ import pytest
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord
 from streams.adapters.otlp import read
-from tests.unit.adapters.foreign_files import check_runs, import_events, import_text, kinds, of_kind
+from tests.unit.adapters.foreign_files import check_runs, import_events, import_text, kinds, lines, of_kind
 
 Record = dict[str, Any]
 TRACE_ID = "5b8efff798038103d269b633813fc60c"
@@ -166,3 +166,128 @@ def test_ids_in_base64_are_those_in_hex(tmp_path: Path) -> None:
 def test_ids_that_only_look_like_base64_stay_as_they_are(tmp_path: Path, given: str) -> None:
     span = wire_span(1, 0, 0, gen_ai__operation__name="invoke_agent") | {"traceId": given}
     assert {event.trace_id for event in imported(tmp_path, json.dumps(spans_document(span)))} == {given}
+
+
+# Tables and nested attributes (Phoenix)
+
+
+CALLED = [
+    {"message.role": "user", "message.contents": [{"message_content.type": "text", "message_content.text": "Which?"}]}
+]
+ANSWERED = [
+    {
+        "message.role": "assistant",
+        "message.content": "I look.",
+        "message.tool_calls": [
+            {"tool_call.id": "c1", "tool_call.function.name": "map", "tool_call.function.arguments": {"tool.x": 1}}
+        ],
+    }
+]
+DECLARED = [{"tool.json_schema": json.dumps({"type": "function", "function": {"name": "map"}})}]
+MODEL_CALL = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": "gpt-4o",
+    "llm.token_count.prompt": 7,
+    "llm.input_messages": CALLED,
+    "llm.output_messages": ANSWERED,
+    "llm.tools": DECLARED,
+}
+
+
+def without_dots(found: Any) -> Any:
+    """Objects in objects for dotted keys."""
+    if isinstance(found, list):
+        return [without_dots(item) for item in found]
+    if not isinstance(found, dict):
+        return found
+    tree: Record = {}
+    for key, value in found.items():
+        node = tree
+        *path, last = key.split(".")
+        for name in path:
+            node = node.setdefault(name, {})
+        node[last] = value if last in ("arguments", "parameters", "value") else without_dots(value)
+    return tree
+
+
+def phoenix_span(attributes: Record, **more: Any) -> Record:
+    return {
+        "name": "ChatCompletion",
+        "span_kind": "LLM",
+        "parent_id": None,
+        "start_time": "2025-03-19T12:00:00+00:00",
+        "end_time": "2025-03-19T12:00:02+00:00",
+        "status_code": "ERROR",
+        "status_message": "out of quota",
+        "events": [],
+        "context": {"span_id": "a" * 16, "trace_id": TRACE_ID},
+        "attributes": attributes,
+        **more,
+    }
+
+
+def as_row(span: Record) -> Record:
+    """A span as a row of a data frame, which has columns for every attribute of any span."""
+    fields = {key: value for key, value in span.items() if key not in ("context", "attributes")}
+    fields |= {f"context.{key}": value for key, value in span["context"].items()}
+    fields |= {f"attributes.{key}": value for key, value in span["attributes"].items()}
+    return fields | {"attributes.gen_ai.operation.name": None, "attributes.tool.parameters": None}
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        phoenix_span(MODEL_CALL),
+        phoenix_span(without_dots(MODEL_CALL)),
+        phoenix_span({**MODEL_CALL, "llm.input_messages": json.dumps(CALLED)}),
+        as_row(phoenix_span(MODEL_CALL)),
+    ],
+    ids=["dots in lists", "nested", "text", "row"],
+)
+def test_messages_of_a_platform_export_are_read(tmp_path: Path, span: Record) -> None:
+    events = imported(tmp_path, lines(span))
+    assert kinds(events) == ["agent_started", "user_message", "model_called", "tool_called", "error_raised",
+                             "agent_ended"]  # fmt: skip
+    assert of_kind(events, "user_message")[0].content == "Which?"
+    called = of_kind(events, "model_called")[0]
+    assert (called.output.content, called.usage.input_tokens, called.latency_seconds) == ("I look.", 7, 2)
+    assert [call.name for call in called.output.tool_calls] == ["map"]
+    asked = of_kind(events, "tool_called")[0]
+    assert (asked.call_id, asked.tool, json.loads(asked.parameters_json)) == ("c1", "map", {"tool.x": 1})
+    assert events[3].parent_span_id == "a" * 16
+    assert [tool.name for tool in of_kind(events, "agent_started")[0].tools] == ["map"]
+    assert events[0].occurred_at == NOON
+
+
+def test_a_status_beside_the_span_fields_is_its_status(tmp_path: Path) -> None:
+    events = imported(tmp_path, lines(phoenix_span(MODEL_CALL)))
+    assert [(error.error_kind, error.message) for error in of_kind(events, "error_raised")] == [
+        ("error", "out of quota")
+    ]
+    ended = of_kind(events, "agent_ended")[0]
+    assert (ended.completion_status, ended.reason) == ("failed", "out of quota")
+    fine = imported(tmp_path, lines(phoenix_span(MODEL_CALL, status={"status_code": "OK"})))
+    assert not of_kind(fine, "error_raised")
+
+
+def test_nested_attributes_that_are_content_stay_whole(tmp_path: Path) -> None:
+    attributes: Record = {
+        "openinference": {"span": {"kind": "TOOL"}},
+        "tool": {"name": "map", "parameters": {"place.name": "Ulm", "near": {"river": "Danube"}}},
+        "output": {"value": {"found.at": [1, 2]}},
+    }
+    events = imported(tmp_path, lines(phoenix_span(attributes, status_code="OK")))
+    called = of_kind(events, "tool_called")[0]
+    assert (called.tool, json.loads(called.parameters_json)) == (
+        "map",
+        {"place.name": "Ulm", "near": {"river": "Danube"}},
+    )
+    assert json.loads(of_kind(events, "tool_returned")[0].result_json) == {"found.at": [1, 2]}
+
+
+def test_attributes_nested_too_deep_do_no_harm(tmp_path: Path) -> None:
+    deep: Any = "bottom"
+    for _ in range(300):
+        deep = {"message.content": [deep]}
+    span = phoenix_span({**MODEL_CALL, "llm": {"input": deep}, "llm.input_messages": [deep]})
+    assert of_kind(imported(tmp_path, lines(span)), "model_called")[0].output.content == "I look."
