@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile
 from streams.adapters.jsonstream import read_records
-from streams.adapters.otlp_spans import spans_of
+from streams.adapters.otlp_spans import RESOURCE_LOGS, RESOURCE_SPANS, spans_of
 from streams.adapters.otlp_store import SpanStore
 from streams.adapters.otlp_trace import events_of
 
@@ -19,13 +19,16 @@ from streams.adapters.otlp_trace import events_of
 def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | BrokenRecord]:
     """Events of every trace of a file: broken records as they are met, traces when all of the file is read."""
     with SpanStore() as store:
-        for found in read_records(source, inside=("resourceSpans", "resource_spans")):
+        for found in read_records(source, inside=(*RESOURCE_SPANS, *RESOURCE_LOGS)):
             if isinstance(found, BrokenRecord):
                 yield found
                 continue
-            for span in spans_of(found.value):
-                reason = span if isinstance(span, str) else store.add(span)
+            for part in spans_of(found.value):
+                reason = part if isinstance(part, str) else store.add(part)
                 if reason is not None:
                     yield BrokenRecord(str(source.path), found.line, found.number, reason)
         for spans in store.traces():
             yield from events_of(spans, options)
+        if missing := store.logs_without_span():
+            reason = f"{missing} log records of model calls belong to spans that the file does not hold"
+            yield BrokenRecord(str(source.path), None, None, reason)

@@ -19,6 +19,9 @@ from streams.adapters.otlp_values import (
 )
 from streams.adapters.tolerant import Json, identity, in_range, items, label, mapping, mappings, text
 
+RESOURCE_SPANS = ("resourceSpans", "resource_spans")
+RESOURCE_LOGS = ("resourceLogs", "resource_logs")
+
 
 class SpanEvent(msgspec.Struct, frozen=True):
     """An event inside a span. `attributes` is JSON as parsed."""
@@ -45,31 +48,56 @@ class Span(msgspec.Struct, frozen=True):
     """`service.name` of the resource."""
 
 
-def spans_of(value: object) -> Iterator[Span | str]:
-    """Spans of one record: a span, an item of `resourceSpans`, an envelope, or a list of those; a reason where it is
-    none of them."""
+class SpanLog(msgspec.Struct, frozen=True):
+    """An event of a span that was exported apart from it, as a log record."""
+
+    trace_id: str
+    span_id: str
+    event: SpanEvent
+
+
+def spans_of(value: object) -> Iterator[Span | SpanLog | str]:
+    """Spans and GenAI log records of one record: a span, an item of `resourceSpans` or `resourceLogs`, an envelope, or
+    a list of those; a reason where it is none of them."""
     if isinstance(value, list):
         for item in value:
             yield from spans_of(item)
         return
     record = mapping(value)
-    resource_spans = any_of(record, "resourceSpans", "resource_spans")
+    envelopes = [any_of(record, *names) for names in (RESOURCE_SPANS, RESOURCE_LOGS)]
     scope_spans = any_of(record, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
+    scope_logs = any_of(record, "scopeLogs", "scope_logs", "instrumentationLibraryLogs")
     resource = attributes_of(mapping(record.get("resource")).get("attributes"))
-    if isinstance(resource_spans, list):
-        for item in resource_spans:
-            yield from spans_of(item)
+    if any(isinstance(found, list) for found in envelopes):
+        for found in envelopes:
+            yield from spans_of(items(found))
     elif isinstance(scope_spans, list):
         for scope in mappings(scope_spans):
             for item in items(scope.get("spans")):
                 yield from _with_inner_spans(mapping(item), resource)
+    elif isinstance(scope_logs, list):
+        for scope in mappings(scope_logs):
+            for item in mappings(any_of(scope, "logRecords", "log_records")):
+                yield from _log(item)
     elif isinstance(record.get("spans"), list):
         for item in items(record["spans"]):
             yield from _with_inner_spans(mapping(item), resource, any_of(record, "traceId", "trace_id"))
-    elif any(key in record for key in ("resourceLogs", "resourceMetrics")):
+    elif any(key in record for key in (*RESOURCE_LOGS, "resourceMetrics", "resource_metrics")):
         return  # other signals in the same stream
     else:
         yield from _with_inner_spans(record, resource)
+
+
+def _log(record: Json) -> Iterator[SpanLog | str]:
+    """A log record of the GenAI conventions; others say nothing of an agent."""
+    event = _event(record)
+    if not event.name.startswith("gen_ai."):
+        return
+    trace_id, span_id = (hex_id(any_of(record, *names)) for names in (("traceId", "trace_id"), ("spanId", "span_id")))
+    if trace_id is None or span_id is None:
+        yield "the log record of a model call belongs to no span"
+    else:
+        yield SpanLog(trace_id, span_id, event)
 
 
 def _with_inner_spans(record: Json, resource: Json, trace_id: object = None) -> Iterator[Span | str]:
