@@ -1,9 +1,10 @@
 """Importer `otlp`: OpenTelemetry spans of LLM agents, as OTLP/JSON or as the span dictionaries of SDK exporters.
 
 One OTel trace is one trace, under its own id. Read are the GenAI conventions, OpenInference, OpenLLMetry, and what
-ADK, pydantic-ai, the Claude and OpenAI agent SDKs add (see `otlp_talk`). Spans that tell nothing of an agent (HTTP,
-databases) become no events, but for their errors. Where the same tool call stands in a span and in messages it is
-one; a message that later prompts repeat is one.
+ADK, pydantic-ai, Vercel's AI SDK, the Claude and OpenAI agent SDKs add (see `otlp_talk`); of log records those of the
+GenAI conventions, as events of their span. Spans that tell nothing of an agent (HTTP, databases) become no events, but
+for their errors. Where the same tool call stands in a span and in messages it is one; a message that later prompts
+repeat is one.
 """
 
 from collections.abc import Iterator

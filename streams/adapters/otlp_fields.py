@@ -37,6 +37,19 @@ _OPERATIONS: dict[str, Kind] = {
 }
 _OPENINFERENCE: dict[str, Kind] = {"LLM": "llm", "TOOL": "tool", "AGENT": "agent"}
 _TRACELOOP: dict[str, Kind] = {"agent": "agent", "tool": "tool", "workflow": "step", "task": "step"}
+_AI_SDK: dict[str, Kind] = {
+    "ai.generateText": "agent",
+    "ai.generateText.doGenerate": "llm",
+    "ai.streamText": "agent",
+    "ai.streamText.doStream": "llm",
+    # An object takes one call of the model, which both of its spans tell.
+    "ai.generateObject": "llm",
+    "ai.generateObject.doGenerate": "llm",
+    "ai.streamObject": "llm",
+    "ai.streamObject.doStream": "llm",
+    "ai.toolCall": "tool",
+}
+"""Operations of Vercel's AI SDK: `generateText` runs a model and its tools until an answer stands."""
 VERB = re.compile(r"^(invoke_agent|create_agent|execute_tool|running tool:?)\s+")
 
 
@@ -49,6 +62,9 @@ def kind_of(span: Span) -> Kind:
     operation = label(attributes.get("gen_ai.operation.name"))
     if operation:
         return _OPERATIONS.get(operation, "step")
+    ai_sdk = label(attributes.get("ai.operationId"))
+    if ai_sdk:
+        return _AI_SDK.get(ai_sdk, "step")
     if mapping(parsed(attributes.get("gcp.vertex.agent.llm_request"))):
         return "llm"
     traceloop = label(attributes.get("traceloop.span.kind"))
@@ -71,6 +87,8 @@ def tools_of(span: Span) -> tuple[ToolDefinition, ...]:
     if not found:
         found = tool_definitions(nested(attributes, "llm.request.functions"))
     if not found:
+        found = tool_definitions([parsed(tool) for tool in items(parsed(attributes.get("ai.prompt.tools")))])
+    if not found:
         request = mapping(parsed(attributes.get("gcp.vertex.agent.llm_request")))
         declared = [
             {**declaration, "parameters": declaration.get("parameters_json_schema") or declaration.get("parameters")}
@@ -84,8 +102,9 @@ def tools_of(span: Span) -> tuple[ToolDefinition, ...]:
 def model_of(span: Span) -> ModelRef | None:
     """Model and provider; None where no model is named."""
     attributes = span.attributes
-    name = label(first_of(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model_name"))
-    provider = label(first_of(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system"))
+    names = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model_name", "ai.model.id")
+    providers = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
+    name, provider = label(first_of(attributes, *names)), label(first_of(attributes, *providers))
     return ModelRef(provider=provider, name=name) if name else None
 
 
@@ -93,9 +112,21 @@ def usage_of(span: Span) -> Usage | None:
     """Tokens of a model call."""
     a = span.attributes
     found = Usage(
-        input_tokens=_count(a, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
+        input_tokens=_count(
+            a,
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.prompt_tokens",
+            "llm.token_count.prompt",
+            "ai.usage.promptTokens",
+            "ai.usage.inputTokens",
+        ),
         output_tokens=_count(
-            a, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"
+            a,
+            "gen_ai.usage.output_tokens",
+            "gen_ai.usage.completion_tokens",
+            "llm.token_count.completion",
+            "ai.usage.completionTokens",
+            "ai.usage.outputTokens",
         ),
         cache_read_tokens=_count(
             a,
@@ -132,9 +163,8 @@ def finish_reason_of(span: Span, outputs: tuple[Said, ...]) -> str | None:
 
 def agent_name_of(span: Span) -> str:
     """Name of the agent that an agent span stands for."""
-    stated = first_of(
-        span.attributes, "gen_ai.agent.name", "agent.name", "agent_name", "traceloop.entity.name", "graph.node.id"
-    )
+    names = ("gen_ai.agent.name", "agent.name", "agent_name", "traceloop.entity.name", "graph.node.id")
+    stated = first_of(span.attributes, *names, "ai.telemetry.functionId")
     return label(stated) or VERB.sub("", span.name) or "agent"
 
 

@@ -47,6 +47,18 @@ class Said:
         return Message(role=self.role, content=self.text, reasoning=self.reasoning, tool_calls=self.calls)
 
 
+@dataclass(frozen=True)
+class Talk:
+    """The messages that a span holds."""
+
+    inputs: tuple[Said, ...] = ()
+    outputs: tuple[Said, ...] = ()
+
+    def or_else(self, other: "Talk") -> "Talk":
+        """The other's messages where this one has none."""
+        return Talk(self.inputs or other.inputs, self.outputs or other.outputs)
+
+
 def messages_of(value: object, default_role: str) -> list[Said]:
     """Messages of an attribute: a list, JSON text of one, an object with `messages`, or plain text."""
     if isinstance(value, str):

@@ -1,9 +1,8 @@
 """The messages that a span holds, in the conventions in use: OpenTelemetry GenAI (attributes, and the span events of
-its older versions), OpenInference, OpenLLMetry (`traceloop`), Google's ADK, pydantic-ai."""
+its older versions), OpenInference, OpenLLMetry (`traceloop`), Google's ADK, pydantic-ai, Vercel's AI SDK."""
 
-from dataclasses import dataclass
-
-from streams.adapters.otlp_messages import Said, messages_of
+from streams.adapters.otlp_ai_sdk import ai_sdk_talk
+from streams.adapters.otlp_messages import Said, Talk, messages_of
 from streams.adapters.otlp_spans import Span
 from streams.adapters.otlp_values import first_of, nested
 from streams.adapters.tolerant import Json, first_text, label, mapping, mappings, parsed
@@ -17,22 +16,10 @@ _EVENT_ROLES = {
 }
 
 
-@dataclass(frozen=True)
-class Talk:
-    """The messages that a span holds."""
-
-    inputs: tuple[Said, ...] = ()
-    outputs: tuple[Said, ...] = ()
-
-    def or_else(self, other: "Talk") -> "Talk":
-        """The other's messages where this one has none."""
-        return Talk(self.inputs or other.inputs, self.outputs or other.outputs)
-
-
 def talk_of(span: Span) -> Talk:
     """Messages of a span, from the first convention that has any."""
     found = Talk()
-    for source in (_genai, _details, _message_events, _openinference, _traceloop, _adk, _logfire):
+    for source in _SOURCES:
         found = found.or_else(source(span))
         if found.inputs and found.outputs:
             break
@@ -98,6 +85,18 @@ def _message_events(span: Span) -> Talk:
     return Talk(tuple(inputs), tuple(outputs))
 
 
+def _content_events(span: Span) -> Talk:
+    """Before the conventions had an event for each message: all of a prompt in one, all of an answer in another."""
+    inputs: list[Said] = []
+    outputs: list[Said] = []
+    for event in span.events:
+        if event.name == "gen_ai.content.prompt":
+            inputs.extend(messages_of(event.attributes.get("gen_ai.prompt"), "user"))
+        elif event.name == "gen_ai.content.completion":
+            outputs.extend(messages_of(event.attributes.get("gen_ai.completion"), "assistant"))
+    return Talk(tuple(inputs), tuple(outputs))
+
+
 def _openinference(span: Span) -> Talk:
     inputs = messages_of(nested(span.attributes, "llm.input_messages"), "user")
     return Talk(tuple(inputs), tuple(messages_of(nested(span.attributes, "llm.output_messages"), "assistant")))
@@ -134,6 +133,19 @@ def _logfire(span: Span) -> Talk:
 def all_messages(span: Span) -> list[Said]:
     """The whole conversation where an agent span holds it: for agents whose model calls were not recorded."""
     return messages_of(span.attributes.get("pydantic_ai.all_messages"), "user")
+
+
+_SOURCES = (
+    _genai,
+    _details,
+    _message_events,
+    _content_events,
+    _openinference,
+    _traceloop,
+    _adk,
+    _logfire,
+    ai_sdk_talk,
+)
 
 
 def system_of(inputs: tuple[Said, ...]) -> str | None:

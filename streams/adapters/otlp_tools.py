@@ -28,8 +28,9 @@ def tool_of(span: Span) -> ToolData:
     talk = talk_of(span)
     call = next((found for said in (*talk.inputs, *talk.outputs) for found in said.calls), None)
     answers = [found for said in (*talk.outputs, *talk.inputs) for found in said.results]
-    name = label(first_of(a, "gen_ai.tool.name", "tool.name", "traceloop.entity.name")) or VERB.sub("", span.name)
-    ident = call_id(first_of(a, "gen_ai.tool.call.id", "tool.id", "tool_call.id", "tool_call_id"))
+    stated = first_of(a, "gen_ai.tool.name", "tool.name", "traceloop.entity.name", "ai.toolCall.name")
+    name = label(stated) or VERB.sub("", span.name)
+    ident = call_id(first_of(a, "gen_ai.tool.call.id", "tool.id", "tool_call.id", "tool_call_id", "ai.toolCall.id"))
     arguments = first_of(
         a,
         "gen_ai.tool.call.arguments",
@@ -38,6 +39,7 @@ def tool_of(span: Span) -> ToolData:
         "input.value",
         "tool.parameters",
         "traceloop.entity.input",
+        "ai.toolCall.args",
     )
     content = first_of(
         a,
@@ -46,6 +48,7 @@ def tool_of(span: Span) -> ToolData:
         "tool_response",
         "output.value",
         "traceloop.entity.output",
+        "ai.toolCall.result",
     )
     failed: bool | None = None
     for event in span.events:  # Strands: arguments and result as message events of the tool span

@@ -38,10 +38,10 @@ from streams.adapters.otlp_fields import (
     tools_of,
     usage_of,
 )
-from streams.adapters.otlp_messages import Said
+from streams.adapters.otlp_messages import Said, Talk
 from streams.adapters.otlp_prompts import Prompts
 from streams.adapters.otlp_spans import Span
-from streams.adapters.otlp_talk import Talk, input_value, output_value, system_of, value_talk
+from streams.adapters.otlp_talk import input_value, output_value, system_of, value_talk
 from streams.adapters.otlp_tools import problems_of
 from streams.adapters.otlp_tree import SpanTree
 from streams.adapters.tolerant import as_json, json_argument, label, number

@@ -11,8 +11,9 @@ from streams.adapters.otlp_fields import (
     agent_name_of,
     kind_of,
 )
+from streams.adapters.otlp_messages import Talk
 from streams.adapters.otlp_spans import Span
-from streams.adapters.otlp_talk import Talk, all_messages, input_value, output_value, talk_of
+from streams.adapters.otlp_talk import all_messages, input_value, output_value, talk_of
 from streams.adapters.otlp_tools import tool_of
 from streams.adapters.tolerant import identity, label, mapping, parsed
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans in the shapes of particular exporters, platforms and SDKs."""
+"""OpenTelemetry spans in the shapes of particular exporters and platforms."""
 
 import base64
 import json
@@ -6,54 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord
 from streams.adapters.otlp import read
-from tests.unit.adapters.foreign_files import check_runs, import_events, import_text, kinds, lines, of_kind
-
-Record = dict[str, Any]
-TRACE_ID = "5b8efff798038103d269b633813fc60c"
-SECOND = 1_000_000
-NOON = 1_742_385_600 * SECOND  # 2025-03-19T12:00:00Z
-
-
-def imported(tmp_path: Path, content: str) -> list[Event]:
-    events = import_events(read, tmp_path / "spans.json", content)
-    check_runs(events)
-    return events
-
-
-def wire(found: object) -> Record:
-    """OTLP's AnyValue."""
-    if isinstance(found, dict):
-        return {"kvlistValue": {"values": pairs(found)}}
-    if isinstance(found, list):
-        return {"arrayValue": {"values": [wire(item) for item in found]}}
-    return {"intValue": str(found)} if isinstance(found, int) else {"stringValue": found}
-
-
-def pairs(found: Record) -> list[Record]:
-    return [{"key": key, "value": wire(value)} for key, value in found.items()]
-
-
-def wire_span(number: int, parent: int, seconds: int, **attributes: object) -> Record:
-    """A span of one second in OTLP/JSON; attribute names with `__` for the dot."""
-    return {
-        "traceId": TRACE_ID,
-        "spanId": f"{number:016x}",
-        "parentSpanId": f"{parent:016x}" if parent else "",
-        "name": f"span {number}",
-        "startTimeUnixNano": str((NOON + seconds * SECOND) * 1000),
-        "endTimeUnixNano": str((NOON + (seconds + 1) * SECOND) * 1000),
-        "attributes": pairs({name.replace("__", "."): value for name, value in attributes.items()}),
-        "status": {},
-    }
-
-
-def spans_document(*spans: Record) -> Record:
-    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": list(spans)}]}]}
-
+from tests.unit.adapters.foreign_files import check_runs, damaged_texts, import_text, kinds, lines, of_kind
+from tests.unit.adapters.otlp_documents import (
+    NOON,
+    SECOND,
+    TRACE_ID,
+    Record,
+    imported,
+    spans_document,
+    wire_span,
+)
 
 # Span trees (TRAIL)
 
@@ -295,106 +263,13 @@ def test_attributes_nested_too_deep_do_no_harm(tmp_path: Path) -> None:
     assert of_kind(imported(tmp_path, lines(span)), "model_called")[0].output.content == "I look."
 
 
-# Log records
-
-
-def log(number: int, name: str, body: Record, **attributes: object) -> Record:
-    return {
-        "timeUnixNano": str(NOON * 1000),
-        "traceId": TRACE_ID,
-        "spanId": f"{number:016x}",
-        "eventName": name,
-        "body": wire(body),
-        "attributes": pairs({"gen_ai.system": "openai", **attributes}),
-    }
-
-
-def logs_document(*records: Record) -> Record:
-    return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": list(records)}]}]}
-
-
-def logged() -> tuple[Record, Record]:
-    """Two model calls and a tool call between them, and what the calls said as log records."""
-    call = {"gen_ai__operation__name": "chat", "gen_ai__system": "openai", "gen_ai__request__model": "gpt-4o"}
-    tool = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "map", "gen_ai__tool__call__id": "c1"}
-    spans = spans_document(
-        wire_span(1, 0, 0, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="helper"),
-        wire_span(2, 1, 1, **call),
-        wire_span(3, 1, 2, **tool, gen_ai__tool__call__result="Danube"),
-        wire_span(4, 1, 3, **call),
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**9))
+def test_damaged_exports_never_raise(tmp_path: Path, seed: int) -> None:
+    documents = (
+        span_tree(),
+        [phoenix_span(without_dots(MODEL_CALL)), phoenix_span(MODEL_CALL)],
+        [as_row(phoenix_span(MODEL_CALL))],
     )
-    asked = {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "map", "arguments": "{}"}}]}
-    logs = logs_document(
-        log(2, "gen_ai.system.message", {"content": "Be brief"}),
-        log(2, "gen_ai.user.message", {"content": "Which river?"}),
-        log(2, "gen_ai.choice", {"index": 0, "finish_reason": "tool_calls", "message": asked}),
-        log(2, "http.request", {"content": "secret header"}),
-        log(4, "gen_ai.system.message", {"content": "Be brief"}),
-        log(4, "gen_ai.user.message", {"content": "Which river?"}),
-        log(4, "gen_ai.assistant.message", asked),
-        log(4, "gen_ai.tool.message", {"id": "c1", "content": "Danube"}),
-        log(4, "gen_ai.choice", {"index": 0, "finish_reason": "stop", "message": {"content": "The Danube."}}),
-    )
-    return spans, logs
-
-
-def snake(document: Record) -> Record:
-    """As Python's protobuf writes it with the field names of the `.proto` files."""
-    names = {"resourceSpans": "resource_spans", "scopeSpans": "scope_spans", "resourceLogs": "resource_logs",
-             "scopeLogs": "scope_logs", "logRecords": "log_records", "eventName": "event_name",
-             "traceId": "trace_id", "spanId": "span_id", "parentSpanId": "parent_span_id",
-             "timeUnixNano": "time_unix_nano", "startTimeUnixNano": "start_time_unix_nano",
-             "endTimeUnixNano": "end_time_unix_nano"}  # fmt: skip
-    content = json.dumps(document)
-    for name, other in names.items():
-        content = content.replace(f'"{name}"', f'"{other}"')
-    found: Record = json.loads(content)
-    return found
-
-
-SPANS, LOGS = logged()
-METRICS: Record = {"resourceMetrics": [{"scopeMetrics": []}]}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        lines(SPANS, METRICS, LOGS),
-        lines(LOGS, SPANS),
-        lines(SPANS | LOGS),
-        json.dumps(LOGS | SPANS, indent=1),
-        lines(snake(SPANS), {"resource_metrics": [{"scope_metrics": []}]}, snake(LOGS)),
-        lines([SPANS, LOGS]),
-    ],
-    ids=["lines", "logs first", "one line", "one document", "snake case", "a list"],
-)
-def test_messages_in_log_records_belong_to_their_span(tmp_path: Path, content: str) -> None:
-    events = imported(tmp_path, content)
-    assert kinds(events) == ["agent_started", "user_message", "model_called", "tool_called", "tool_returned",
-                             "model_called", "agent_ended"]  # fmt: skip
-    assert of_kind(events, "agent_started")[0].system_prompt == "Be brief"
-    assert of_kind(events, "user_message")[0].content == "Which river?"
-    first, second = of_kind(events, "model_called")
-    assert [(call.call_id, call.name) for call in first.output.tool_calls] == [("c1", "map")]
-    assert (second.output.content, second.input_messages) == ("The Danube.", ())
-    assert (first.finish_reason, second.finish_reason) == ("tool_calls", "stop")
-    assert [(event.span_id, event.parent_span_id) for event in events[3:5]] == [(f"{3:016x}", f"{2:016x}")] * 2
-    assert "secret header" not in repr(events)
-
-
-def test_log_records_without_their_span_are_reported(tmp_path: Path) -> None:
-    adrift = {**log(9, "gen_ai.user.message", {"content": "Lost"}), "spanId": ""}
-    unknown = [log(8, "gen_ai.user.message", {"content": "Lost"}), log(7, "gen_ai.choice", {"message": "Lost"})]
-    found = import_text(read, tmp_path / "spans.jsonl", lines(SPANS, LOGS, logs_document(adrift, *unknown)))
-    broken = [(item.line, item.reason) for item in found if isinstance(item, BrokenRecord)]
-    assert broken == [
-        (3, "the log record of a model call belongs to no span"),
-        (None, "2 log records of model calls belong to spans that the file does not hold"),
-    ]
-    assert [item for item in found if isinstance(item, Event)] == imported(tmp_path, lines(SPANS, LOGS))
-
-
-def test_an_evaluation_in_a_log_record_is_the_reward(tmp_path: Path) -> None:
-    verdict = log(1, "gen_ai.evaluation.result", {}, **{"gen_ai.evaluation.score.value": 1})
-    events = imported(tmp_path, lines(SPANS, logs_document(verdict)))
-    assert of_kind(events, "agent_ended")[0].reward == 1
+    for content in damaged_texts(documents[seed % 3], json.dumps, seed):
+        check_runs(import_text(read, tmp_path / "spans.json", content))
