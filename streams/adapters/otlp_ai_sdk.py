@@ -1,5 +1,7 @@
 """Messages in spans of Vercel's AI SDK: prompts and answers as JSON text, whose parts have names of their own."""
 
+import msgspec
+
 from streams.adapters.otlp_messages import Said, Talk, message_of
 from streams.adapters.otlp_spans import Span
 from streams.adapters.otlp_values import any_of, first_of
@@ -32,6 +34,15 @@ def _answer(attributes: Json) -> Said:
         "finish_reason": first_of(attributes, "ai.response.finishReason", "ai.finishReason"),
     }
     return message_of(answer, "assistant")
+
+
+def ai_sdk_result(attributes: Json) -> object:
+    """Result of a tool's span. It is JSON text always, so a text stands in quotes."""
+    told = attributes.get("ai.toolCall.result")
+    try:
+        return msgspec.json.decode(told, type=str) if isinstance(told, str) else told
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return told
 
 
 def _message(found: Json) -> Said:

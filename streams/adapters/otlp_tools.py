@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streams.adapters.chat_fields import call_id
+from streams.adapters.otlp_ai_sdk import ai_sdk_result
 from streams.adapters.otlp_fields import VERB
 from streams.adapters.otlp_messages import Result
 from streams.adapters.otlp_spans import Span
@@ -48,8 +49,8 @@ def tool_of(span: Span) -> ToolData:
         "tool_response",
         "output.value",
         "traceloop.entity.output",
-        "ai.toolCall.result",
     )
+    content = ai_sdk_result(a) if content is None else content
     failed: bool | None = None
     for event in span.events:  # Strands: arguments and result as message events of the tool span
         if event.name == "gen_ai.tool.message" and arguments is None:

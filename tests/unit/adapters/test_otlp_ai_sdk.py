@@ -119,6 +119,21 @@ def test_a_tool_of_the_ai_sdk_without_a_span_is_read_from_the_next_prompt(
     )
 
 
+@pytest.mark.parametrize(
+    ("stated", "content"),
+    [
+        (json.dumps('The "Danube"'), 'The "Danube"'),
+        ('{"name": "Danube"}', {"name": "Danube"}),
+        ("7", "7"),
+        ('"Danube', '"Danube'),
+    ],
+)
+def test_the_quotes_of_a_result_in_json_are_no_part_of_it(tmp_path: Path, stated: str, content: object) -> None:
+    span = wire_span(1, 0, 0, ai__operationId="ai.toolCall", ai__toolCall__name="map", ai__toolCall__result=stated)
+    events = imported(tmp_path, lines(spans_document(span)))
+    assert [json.loads(result.result_json) for result in of_kind(events, "tool_returned")] == [content]
+
+
 def test_an_object_of_the_ai_sdk_is_one_model_call(tmp_path: Path) -> None:
     prompt = [{"role": "user", "content": [{"type": "text", "text": "Name rivers"}]}]
     spans = [
