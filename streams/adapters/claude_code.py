@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile
+from streams.adapters.claude_code_branches import Branches
 from streams.adapters.claude_code_session import Session, UnreadableLineError
 from streams.adapters.jsonstream import JsonRecord, read_records
 from streams.adapters.tolerant import Json, identity, label, mapping
@@ -28,6 +29,7 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
     current: Session | None = None
     waiting: list[JsonRecord] = []
     seen = _RecentLines()
+    branches = Branches(_named_lines(source))
     separate = source.name.startswith("agent-")
 
     def session_of(line: Json) -> Session:
@@ -44,7 +46,10 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
             if not seen.is_new(line):
                 continue
             try:
-                yield from session.feed(line)
+                if branches.is_abandoned(_session_id(line) or "", line):
+                    yield from session.leave_out(line)
+                else:
+                    yield from session.feed(line)
             except UnreadableLineError as problem:
                 yield BrokenRecord(str(source.path), record.line, record.number, str(problem))
 
@@ -70,6 +75,13 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
         yield from feed(session_of({}), waiting)
     for session in sessions.values():
         yield from session.finish()
+
+
+def _named_lines(source: RecordingFile) -> Iterator[tuple[str, Json]]:
+    for record in read_records(source, inside=("messages",)):
+        line = {} if isinstance(record, BrokenRecord) else mapping(record.value)
+        if (name := _session_id(line)) is not None:
+            yield name, line
 
 
 def _session_id(line: Json) -> str | None:

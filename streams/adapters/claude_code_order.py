@@ -2,15 +2,15 @@
 
 from collections import deque
 
-from schemas.records import AgentStarted, Event, UserMessage
+from schemas.records import AgentStarted, Event, ToolDefinition, UserMessage
 from streams.adapters.base import RunBuilder
 from streams.adapters.claude_code_parts import OpenModelCall
 from streams.adapters.drafts import Draft
-from streams.adapters.tolerant import Json, as_json
+from streams.adapters.tolerant import Json, as_json, items, label
 
 _MAX_QUEUE = 512
 _MAX_BUFFER = 64
-_FACTS = ("cwd", "version", "gitBranch")
+_FACTS = ("cwd", "version", "gitBranch", "model", "permissionMode", "mcp_servers")
 
 
 class EventOrder:
@@ -24,11 +24,19 @@ class EventOrder:
         self._started = False
         self.first_line: Json = {}
         self.first_micros: int | None = None
+        self._set_up: Json = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing ever happened."""
         return not (self._started or self._buffer or self._queue)
+
+    def set_up(self, line: Json) -> bool:
+        """Take the line that lists tools, model and permissions; False once the trace has begun or has another."""
+        if self._started or self._set_up:
+            return False
+        self._set_up = line
+        return True
 
     def put(self, item: Draft | OpenModelCall) -> None:
         """An event, or the place of a model call that is still growing."""
@@ -53,8 +61,15 @@ class EventOrder:
             return
         self._started = True
         said = (draft.body.content for draft in self._buffer if isinstance(draft.body, UserMessage))
-        facts = {name: self.first_line[name] for name in _FACTS if self.first_line.get(name)}
-        body = AgentStarted(root=True, goal=next(said, None), inputs_json=as_json(facts) if facts else None)
+        lines = {**self._set_up, **self.first_line}
+        facts = {name: lines[name] for name in _FACTS if lines.get(name)}
+        names = [name for tool in items(self._set_up.get("tools")) if (name := label(tool)) is not None]
+        body = AgentStarted(
+            root=True,
+            goal=next(said, None),
+            tools=tuple(ToolDefinition(name=name) for name in names),
+            inputs_json=as_json(facts) if facts else None,
+        )
         self._events.append(Draft(body, "started", self.first_micros).event(self._run))
         self._events.extend(draft.event(self._run) for draft in self._buffer)
         self._buffer.clear()

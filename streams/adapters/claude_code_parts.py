@@ -86,6 +86,19 @@ class OpenModelCall:
         return Draft(body, key, self.at_micros, self.span_id, self.parent_span_id, self.agent, self.model)
 
 
+@dataclass
+class Chain:
+    """The main conversation or that of one sub-agent."""
+
+    span_id: str
+    agent: str
+    key: str
+    parent_span_id: str | None = None
+    call: OpenModelCall | None = None
+    inputs: list[Message] = field(default_factory=list)
+    ended: bool = False
+
+
 def _usage(usage: Json) -> Usage | None:
     """Tokens; the source counts cached prompt tokens apart, `input_tokens` here is the whole prompt."""
     cached = count(usage.get("cache_read_input_tokens"))
@@ -144,9 +157,7 @@ def tool_called(part: Json) -> ToolCalled:
 
 def tool_returned(part: Json, details: Json, call: OpenCall | None) -> ToolReturned:
     """A `tool_result` part; `details` is the line's `toolUseResult`. The result is what the model was shown."""
-    content = part.get("content")
-    only_text = all(isinstance(item, str) or mapping(item).get("type") == "text" for item in items(content))
-    shown = content_text(content) or "" if isinstance(content, list) and only_text else content
+    shown = shown_content(part.get("content"))
     failed = part.get("is_error") is True
     interrupted = details.get("interrupted") is True
     message = (shown if isinstance(shown, str) else as_json(shown)) if failed and shown is not None else None
@@ -171,6 +182,19 @@ def tool_returned(part: Json, details: Json, call: OpenCall | None) -> ToolRetur
     )
 
 
+def shown_content(content: object) -> object:
+    """The content of a result, its texts as one; an image or another file stands as its type in brackets."""
+    if not isinstance(content, list):
+        return content
+    parts = [content_text([item]) if _is_file(mapping(item)) else item for item in content]
+    only_text = all(isinstance(item, str) or mapping(item).get("type") == "text" for item in parts)
+    return content_text(parts) or "" if only_text else parts
+
+
+def _is_file(part: Json) -> bool:
+    return part.get("type") == "image" or mapping(part.get("source")).get("type") == "base64"
+
+
 _ERROR_KINDS = (
     (re.compile(r"The user doesn't want to|\[Request interrupted by user"), "rejected_by_user"),
     (re.compile(r"(Error: )?Exit code \d+"), "exit_code"),
@@ -181,13 +205,3 @@ _ERROR_KINDS = (
 
 def _error_kind(message: str) -> str:
     return next((kind for pattern, kind in _ERROR_KINDS if pattern.match(message)), "tool_error")
-
-
-def prompt_text(line: Json) -> str | None:
-    """Text of a user line without tool results; None for other lines."""
-    message = mapping(line.get("message"))
-    if line.get("type") == "assistant" or message.get("role") == "assistant":
-        return None
-    content = message.get("content")
-    parts = [content] if isinstance(content, str) else items(content)
-    return content_text([part for part in parts if mapping(part).get("type") != "tool_result"])

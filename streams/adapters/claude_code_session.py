@@ -5,10 +5,9 @@ call keeps a place in a bounded queue and the events behind it wait. Prompts tha
 command output, attachments, summaries of a compacted context) are input messages of the model call they lead to.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from schemas.records import (
     AgentEnded,
@@ -24,7 +23,15 @@ from schemas.records import (
 )
 from streams.adapters.base import ImportOptions, RunBuilder, stable_id
 from streams.adapters.claude_code_order import EventOrder
-from streams.adapters.claude_code_parts import OpenCall, OpenModelCall, prompt_text, tool_called, tool_returned
+from streams.adapters.claude_code_parts import Chain, OpenCall, OpenModelCall, shown_content, tool_called, tool_returned
+from streams.adapters.claude_code_prompts import (
+    INTERRUPTED,
+    command_parts,
+    is_side_line,
+    prompt_text,
+    starting_call,
+    words_of_a_person,
+)
 from streams.adapters.drafts import Draft
 from streams.adapters.tolerant import (
     Json,
@@ -61,28 +68,10 @@ _MAX_INPUTS = 500
 _REMEMBERED = 20_000
 _ENVELOPE = frozenset({"uuid", "parentUuid", "sessionId", "timestamp", "type", "version", "cwd", "gitBranch",
                        "userType", "isSidechain", "isMeta", "slug", "logicalParentUuid", "entrypoint"})  # fmt: skip
-_NOT_FROM_A_PERSON = re.compile(
-    r"\s*(<command-(name|message|args)>|<local-command-|<bash-(input|stdout|stderr)>|<task-notification>"
-    r"|Caveat: The messages below were generated|Base directory for this skill:)"
-)
-_INTERRUPTED = "[Request interrupted by user"
 
 
 class UnreadableLineError(ValueError):
     """A line that says nothing this importer can read; the message holds none of its content."""
-
-
-@dataclass
-class _Chain:
-    """The main conversation or that of one sub-agent."""
-
-    span_id: str
-    agent: str
-    key: str
-    parent_span_id: str | None = None
-    call: OpenModelCall | None = None
-    inputs: list[Message] = field(default_factory=list)
-    ended: bool = False
 
 
 class Session:
@@ -101,8 +90,8 @@ class Session:
             options=options,
         )
         self._own_agent_id = agent_id
-        self._main = _Chain(self._run.root_span_id, agent, "main")
-        self._chains: dict[str, _Chain] = {}
+        self._main = Chain(self._run.root_span_id, agent, "main")
+        self._chains: dict[str, Chain] = {}
         self._chain_of_line: OrderedDict[str, str] = OrderedDict()
         self._open_calls: dict[str, OpenCall] = {}
         self._groups: OrderedDict[str, int] = OrderedDict()
@@ -121,6 +110,17 @@ class Session:
         if not isinstance(kind, str) or not kind:
             raise UnreadableLineError("the line has no type")
         self._line(kind, line)
+        yield from self._order.drain()
+
+    def leave_out(self, line: Json) -> Iterator[Event]:
+        """Say what a person asked in a turn that was rewound: the conversation went on without it."""
+        words = words_of_a_person(line)
+        if words is not None and not is_side_line(line):
+            body = StateChanged(current_step="abandoned_branch", variables_json=as_json({"content": words}))
+            at = micros_of_iso(line.get("timestamp"))
+            if self._order.first_micros is None:
+                self._order.first_micros = at
+            self._put(self._main, Draft(body, f"{self._line_key(line)}:abandoned", at))
         yield from self._order.drain()
 
     def finish(self) -> Iterator[Event]:
@@ -143,7 +143,7 @@ class Session:
         body = AgentEnded(
             root=True,
             completion_status=status,
-            reason=label(self._result.get("subtype")) or (_INTERRUPTED + "]" if self._interrupted else None),
+            reason=label(self._result.get("subtype")) or (INTERRUPTED + "]" if self._interrupted else None),
             outputs_json=as_json(outputs) if outputs else None,
             cost_usd=number(self._result.get("total_cost_usd")),
             duration_seconds=seconds / 1000 if seconds is not None else None,
@@ -194,7 +194,7 @@ class Session:
             uuid = f"line {self._nameless_lines}"
         return stable_id(uuid, identity(line.get("message", line)))
 
-    def _assistant(self, line: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _assistant(self, line: Json, chain: Chain, key: str, at: int | None) -> None:
         message = mapping(line["message"])
         self._interrupted = False
         if line.get("isApiErrorMessage") is True or message.get("model") == "<synthetic>":
@@ -223,7 +223,7 @@ class Session:
             elif isinstance(part, dict) and isinstance(kind, str) and kind.endswith("tool_result"):
                 self._tool_result(part, {}, chain, f"{key}:{number_}", at)
 
-    def _user(self, line: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _user(self, line: Json, chain: Chain, key: str, at: int | None) -> None:
         content = mapping(line["message"])["content"]
         parts = [content] if isinstance(content, str) else items(content)
         is_result = [isinstance(part, dict) and part.get("type") == "tool_result" for part in parts]
@@ -238,22 +238,19 @@ class Session:
             return
         if not any(is_result):
             self._close(chain)
-        if said.startswith(_INTERRUPTED):
+        if said.startswith(INTERRUPTED):
             self._interrupted = True
             body = StateChanged(current_step="interrupted_by_user", variables_json=as_json({"content": said}))
             self._put(chain, Draft(body, f"{key}:said", at))
-        elif (
-            chain is not self._main
-            or any(is_result)
-            or any(line.get(flag) is True for flag in ("isMeta", "isCompactSummary", "isVisibleInTranscriptOnly"))
-            or _NOT_FROM_A_PERSON.match(said)
-        ):
+        elif chain is not self._main or (words := words_of_a_person(line)) is None:
             self._input(chain, Message(role="user", content=said), at)
         else:
             self._interrupted = False
-            self._put(chain, Draft(UserMessage(content=said), f"{key}:said", at))
+            if words != said:  # what a slash command was given
+                self._input(chain, Message(role="user", content=command_parts(said)[0]), at)
+            self._put(chain, Draft(UserMessage(content=words), f"{key}:said", at))
 
-    def _tool_result(self, part: Json, details: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _tool_result(self, part: Json, details: Json, chain: Chain, key: str, at: int | None) -> None:
         call_id = label(part.get("tool_use_id"), 512)
         call = self._open_calls.pop(call_id, None) if call_id else None
         child_id = label(details.get("agentId"))
@@ -273,8 +270,12 @@ class Session:
         if said and isinstance(leaf, str) and leaf in self._chain_of_line:
             self._summaries.append(said)
 
-    def _system(self, line: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _system(self, line: Json, chain: Chain, key: str, at: int | None) -> None:
         subtype = label(line.get("subtype")) or "system"
+        if subtype == "init":
+            if not self._order.set_up(line):
+                self._state(subtype, line, chain, key, at)
+            return
         said = content_text(line.get("content"))
         if subtype == "api_error" or line.get("level") == "error":
             problem = mapping(line.get("error"))
@@ -288,7 +289,7 @@ class Session:
         if said is not None:
             self._state(subtype, line, chain, key, at)
 
-    def _attachment(self, line: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _attachment(self, line: Json, chain: Chain, key: str, at: int | None) -> None:
         attachment = mapping(line.get("attachment"))
         kind = label(attachment.get("type")) or "attachment"
         if kind == "queued_command" and (said := content_text(attachment.get("prompt"))) and chain is self._main:
@@ -308,19 +309,24 @@ class Session:
             parent = {"parentToolUseID": line.get("parentToolUseID"), "agentId": data["agentId"], "isSidechain": True}
             self._line(str(kind), {"timestamp": line.get("timestamp"), **inner, **parent})
 
-    def _state(self, step: str, line: Json, chain: _Chain, key: str, at: int | None) -> None:
+    def _state(self, step: str, line: Json, chain: Chain, key: str, at: int | None) -> None:
         content = {name: value for name, value in line.items() if name not in _ENVELOPE}
         body = StateChanged(current_step=label(step), variables_json=as_json(content))
         self._put(chain, Draft(body, f"{key}:state", at))
 
     # Chains
 
-    def _chain(self, line: Json, at: int | None) -> _Chain:
+    def _chain(self, line: Json, at: int | None) -> Chain:
         uuid, parent, agent_id = line.get("uuid"), line.get("parentUuid"), label(line.get("agentId"))
         name = ""
-        if line.get("isSidechain") is True and agent_id != self._own_agent_id:
+        if is_side_line(line) and (agent_id is None or agent_id != self._own_agent_id):
             inherited = self._chain_of_line.get(parent, "") if isinstance(parent, str) else ""
-            name = agent_id or inherited or (uuid if isinstance(uuid, str) and uuid else "sidechain")
+            name = (
+                agent_id
+                or starting_call(line)
+                or inherited
+                or (uuid if isinstance(uuid, str) and uuid else "sidechain")
+            )
         if isinstance(uuid, str):
             self._chain_of_line[uuid] = name
             if len(self._chain_of_line) > _REMEMBERED:
@@ -329,15 +335,15 @@ class Session:
             return self._main
         return self._chains.get(name) or self._begin_chain(name, line, at)
 
-    def _begin_chain(self, name: str, line: Json, at: int | None) -> _Chain:
+    def _begin_chain(self, name: str, line: Json, at: int | None) -> Chain:
         prompt = prompt_text(line)
-        starter_id = label(line.get("parentToolUseID"), 512) or label(line.get("parent_tool_use_id"), 512)
+        starter_id = starting_call(line)
         starter = self._open_calls.get(starter_id) if starter_id else None
         if starter is None and prompt is not None:
             taken = {chain.parent_span_id for chain in self._chains.values()}
             waiting = [call for call in self._open_calls.values() if call.prompt and call.span_id not in taken]
             starter = next((call for call in waiting if call.prompt == prompt.strip()), None)
-        chain = _Chain(
+        chain = Chain(
             span_id=stable_id(self._run.trace_id, "agent", name)[:16],
             agent=(starter.subagent if starter else None) or label(line.get("agentName")) or "sub-agent",
             key=f"agent:{name}",
@@ -347,13 +353,13 @@ class Session:
         self._put(chain, Draft(AgentStarted(root=False, goal=prompt), f"{chain.key}:started", at))
         return chain
 
-    def _end_chain(self, chain: _Chain, result: Json | None, at: int | None) -> None:
+    def _end_chain(self, chain: Chain, result: Json | None, at: int | None) -> None:
         if chain.ended:
             return
         chain.ended = True
         self._close(chain)
         status: CompletionStatus = "failed" if result and result.get("is_error") is True else "unknown"
-        outputs = result.get("content") if result else None
+        outputs = shown_content(result.get("content")) if result else None
         body = AgentEnded(
             root=False, completion_status=status, outputs_json=as_json(outputs) if outputs is not None else None
         )
@@ -361,12 +367,12 @@ class Session:
 
     # Order
 
-    def _input(self, chain: _Chain, message: Message, at: int | None) -> None:
+    def _input(self, chain: Chain, message: Message, at: int | None) -> None:
         chain.inputs.append(message)
         if len(chain.inputs) > _MAX_INPUTS:
             self._leftovers(chain)
 
-    def _leftovers(self, chain: _Chain) -> None:
+    def _leftovers(self, chain: Chain) -> None:
         """Prompts that no model call answered."""
         if chain.inputs:
             content = [{"role": message.role, "content": message.content} for message in chain.inputs]
@@ -374,7 +380,7 @@ class Session:
             self._put(chain, Draft(body, f"{chain.key}:unanswered:{identity(content)}", self._last_micros))
             chain.inputs = []
 
-    def _call(self, chain: _Chain, group: str, at: int | None) -> OpenModelCall:
+    def _call(self, chain: Chain, group: str, at: int | None) -> OpenModelCall:
         if chain.call is not None and not chain.call.closed and chain.call.group == group:
             return chain.call
         self._close(chain)
@@ -389,17 +395,13 @@ class Session:
         self._order.put(call)
         return call
 
-    def _close(self, chain: _Chain) -> None:
+    def _close(self, chain: Chain) -> None:
         if chain.call is not None:
             chain.call.closed = True
             chain.call = None
             self._order.release()
 
-    def _put(self, chain: _Chain, draft: Draft) -> None:
+    def _put(self, chain: Chain, draft: Draft) -> None:
         if draft.span_id is None:
-            draft = Draft(draft.body, draft.key, draft.at_micros, chain.span_id, chain.parent_span_id, chain.agent)
-        elif draft.agent is None:
-            draft = Draft(
-                draft.body, draft.key, draft.at_micros, draft.span_id, draft.parent_span_id, chain.agent, draft.model
-            )
-        self._order.put(draft)
+            draft = replace(draft, span_id=chain.span_id, parent_span_id=chain.parent_span_id)
+        self._order.put(replace(draft, agent=draft.agent or chain.agent))

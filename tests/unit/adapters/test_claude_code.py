@@ -187,6 +187,170 @@ def test_a_sub_agent_recorded_apart_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert kinds(apart) == ["agent_started", "user_message", "model_called", "agent_ended"]
 
 
+def test_lines_that_name_the_call_of_a_sub_agent_are_its_conversation(tmp_path: Path) -> None:
+    def said(record: Line, starter: str | None = None) -> Line:
+        kept = {name: record[name] for name in ("type", "uuid", "message")}
+        return {**kept, "session_id": "sdk-1", "parent_tool_use_id": starter}
+
+    events = import_events(read, tmp_path / "a.jsonl", lines(
+        said(user(1, "Go")),
+        said(answer(2, "m1", use("task", "Task", prompt="Search it", subagent_type="Explore"))),
+        said(user(3, [text("Search it")]), "task"),
+        said(answer(4, "s1", use("inner")), "task"),
+        said(user(5, [result("inner", "a.py")]), "task"),
+        said(answer(6, "s2", text("Found.")), "task"),
+        said(user(7, [result("task", "Found a.py.")])),
+        said(answer(8, "m2", text("Done."))),
+    ))  # fmt: skip
+    check_runs(events)
+    assert [body.content for body in of_kind(events, "user_message")] == ["Go"]
+    assert [(event.agent, event.kind) for event in events if event.kind not in ("tool_called", "tool_returned")] == [
+        ("claude-code", "agent_started"), ("claude-code", "user_message"), ("claude-code", "model_called"),
+        ("Explore", "agent_started"), ("Explore", "model_called"), ("Explore", "model_called"),
+        ("Explore", "agent_ended"), ("claude-code", "model_called"), ("claude-code", "agent_ended"),
+    ]  # fmt: skip
+    start = next(event for event in events if event.agent_started and not event.agent_started.root)
+    task = next(event for event in events if event.tool_called and event.tool_called.tool == "Task")
+    inner = next(event for event in events if event.tool_returned and event.tool_returned.call_id == "inner")
+    assert start.parent_span_id == task.span_id
+    assert (inner.agent, inner.tool_returned and inner.tool_returned.result_json) == ("Explore", '"a.py"')
+    assert of_kind(events, "agent_ended")[0].outputs_json == '"Found a.py."'
+
+
+def test_a_side_chain_without_an_agent_id_is_no_main_conversation(tmp_path: Path) -> None:
+    found = lines(
+        user(1, "Go"),
+        answer(2, "m1", use("task", "Task", prompt="Search it", subagent_type="Explore")),
+        user(3, "Search it", isSidechain=True, parentUuid=None),
+        answer(4, "s1", text("Found."), isSidechain=True),
+        user(5, [result("task", "Found.")]),
+    )
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    assert [body.content for body in of_kind(events, "user_message")] == ["Go"]
+    assert [event.agent for event in events if event.kind == "model_called"] == ["claude-code", "Explore"]
+
+
+def test_what_a_session_was_set_up_with_is_kept(tmp_path: Path) -> None:
+    first = line(0, "system", subtype="init", tools=["Bash", "Read"], model="claude-x", permissionMode="plan", cwd="/a")
+    again = line(3, "system", subtype="init", tools=["Bash"], model="claude-y")
+    found = lines(first, user(1, "Go"), answer(2, "m1", text("Done.")), again)
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    check_runs(events)
+    [started], [changed] = of_kind(events, "agent_started"), of_kind(events, "state_changed")
+    assert ([tool.name for tool in started.tools], started.goal) == (["Bash", "Read"], "Go")
+    assert json.loads(started.inputs_json) == {"cwd": "/a", "model": "claude-x", "permissionMode": "plan"}
+    assert (changed.current_step, json.loads(changed.variables_json)) == (
+        "init", {"subtype": "init", "tools": ["Bash"], "model": "claude-y"}
+    )  # fmt: skip
+
+
+def chat(events: list[Event]) -> list[str | None]:
+    """What was said in the main conversation, by whom ever."""
+    bodies = [event.user_message or (event.model_called and event.model_called.output) for event in events]
+    return [body.content for body in bodies if body]
+
+
+def test_a_branch_that_was_rewound_is_no_part_of_the_conversation(tmp_path: Path) -> None:
+    found = lines(
+        user(1, "First", parentUuid=None),
+        answer(2, "m1", text("One.")),
+        user(3, "Second, badly put"),
+        answer(4, "m2", text("Wrong."), use("t1")),
+        user(5, [result("t1")]),
+        answer(6, "m3", text("Wrong again.")),
+        user(7, "And this was asked of it"),
+        user(8, "Second, well put", parentUuid="u2"),
+        answer(9, "m4", text("Two.")),
+        user(10, "Third"),
+    )
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    check_runs(events)
+    assert chat(events) == ["First", "One.", "Second, well put", "Two.", "Third"]
+    assert "tool_called" not in kinds(events)
+    assert [(body.current_step, json.loads(body.variables_json)) for body in of_kind(events, "state_changed")] == [
+        ("abandoned_branch", {"content": "Second, badly put"}),
+        ("abandoned_branch", {"content": "And this was asked of it"}),
+    ]
+    assert kinds(events)[3:6] == ["state_changed", "state_changed", "user_message"]
+
+
+def test_the_first_prompt_may_be_rewound_too_and_a_branch_taken_up_again(tmp_path: Path) -> None:
+    found = lines(
+        line(0, "attachment", attachment={"type": "hook_success", "content": "hook says"}),
+        user(1, "Badly put", parentUuid="u0"),
+        answer(2, "m1", text("What?")),
+        user(3, "Well put", parentUuid="u0"),
+        answer(4, "m2", text("Yes.")),
+    )
+    edited = import_events(read, tmp_path / "a.jsonl", found)
+    assert chat(edited) == ["Well put", "Yes."]
+    assert of_kind(edited, "agent_started")[0].goal == "Well put"
+    back = import_events(read, tmp_path / "a.jsonl", found + lines(user(5, "I mean this", parentUuid="u2")))
+    assert chat(back) == ["Badly put", "What?", "I mean this"]
+    check_runs([*back])
+
+
+def test_only_prompts_of_a_person_tell_that_a_branch_was_rewound(tmp_path: Path) -> None:
+    found = lines(
+        user(1, "Go", parentUuid=None),
+        answer(2, "m1", use("t1")),
+        answer(3, "m1", use("t2")),
+        user(4, [result("t1", "one")], parentUuid="u2"),
+        user(5, [result("t2", "two")], parentUuid="u3"),
+        user(6, "Stop hook feedback", isMeta=True, parentUuid="u1"),
+        answer(7, "m2", text("Done."), parentUuid="u4"),
+        user(8, "Next", parentUuid="u4"),
+        user(9, "After a summary", parentUuid=None),
+        user(10, "Of a line that is elsewhere", parentUuid="elsewhere"),
+    )
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    assert [body.result_json for body in of_kind(events, "tool_returned")] == ['"one"', '"two"']
+    assert chat(events) == ["Go", None, "Done.", "Next", "After a summary", "Of a line that is elsewhere"]
+    assert chat(import_events(read, tmp_path / "a.jsonl", found + found)) == chat(events)
+
+
+def test_what_only_reminds_the_model_is_no_message_of_the_user(tmp_path: Path) -> None:
+    reminder = "<system-reminder>Mind the list</system-reminder>"
+    found = lines(
+        user(1, [text(reminder), text(reminder)]), user(2, [text(reminder), text("Go")]), answer(3, "m1", text("Done."))
+    )
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    assert chat(events) == [f"{reminder}\nGo", "Done."]
+    assert of_kind(events, "agent_started")[0].goal == f"{reminder}\nGo"
+    [called] = of_kind(events, "model_called")
+    assert [message.content for message in called.input_messages] == [f"{reminder}\n{reminder}"]
+
+
+def test_what_a_slash_command_was_given_is_what_the_user_said(tmp_path: Path) -> None:
+    command = "<command-message>fix is running</command-message>\n<command-name>/fix</command-name>"
+    found = lines(
+        user(1, "<command-name>/clear</command-name>\n<command-args></command-args>"),
+        user(2, f"{command}\n<command-args>the login</command-args>"),
+        user(3, [text("# Fix what is asked")], isMeta=True),
+        answer(4, "m1", text("Done.")),
+    )
+    events = import_events(read, tmp_path / "a.jsonl", found)
+    assert of_kind(events, "agent_started")[0].goal == "the login"
+    assert chat(events) == ["the login", "Done."]
+    [called] = of_kind(events, "model_called")
+    assert [message.content for message in called.input_messages][1:] == [command, "# Fix what is asked"]
+
+
+def test_images_in_results_stand_as_their_type(tmp_path: Path) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo"}}
+    page = {"type": "document", "source": {"type": "base64", "data": "JVBERi0x"}}
+    link = {"type": "web_search_result", "url": "https://a.example"}
+    found = lines(
+        user(1, "Go"),
+        answer(2, "m1", use("t1"), use("t2")),
+        user(3, [result("t1", [text("Seen:"), image, page])]),
+        user(4, [result("t2", [link, image])]),
+    )
+    first, second = of_kind(import_events(read, tmp_path / "a.jsonl", found), "tool_returned")
+    assert first.result_json == '"Seen:\\n[image]\\n[document]"'
+    assert json.loads(second.result_json) == [link, "[image]"]
+
+
 @pytest.mark.parametrize(
     ("last", "status"),
     [([user(10, "[Request interrupted by user]")], "interrupted"),
