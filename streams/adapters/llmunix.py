@@ -16,9 +16,9 @@ import zstandard
 from schemas.records import Event
 from streams.adapters.base import BrokenRecord, ImportOptions, RecordingFile
 from streams.adapters.jsonscan import BOM
-from streams.adapters.llmunix_markdown import BULLET, Fences, field_name
+from streams.adapters.llmunix_markdown import BULLET, Fences, field_name, joined
 from streams.adapters.llmunix_trace import Entry, entry_events, step_log
-from streams.adapters.llmunix_yaml import NotFrontMatterError, read_mapping, scalar
+from streams.adapters.llmunix_yaml import NotFrontMatterError, read_written_mapping, scalar
 from streams.adapters.tolerant import Json, clean
 
 _READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
@@ -112,6 +112,11 @@ def _entries(stream: BinaryIO) -> Iterator[Entry | _Broken]:
             else:
                 current = None
                 yield _Broken(segment.line, "the front matter that begins here is not closed: the file is cut off")
+        elif _names_entry(segment):
+            if current is not None:
+                yield current
+            current, found = None, True
+            yield _Broken(segment.line, "the front matter that begins here cannot be read")
         elif current is not None:
             size += sum(map(len, segment.lines))
             if size <= _MAX_ENTRY_CHARACTERS:
@@ -135,10 +140,11 @@ def _header(segment: _Segment) -> Json | None:
     if not _FIRST_KEY.match(first) or len(segment.lines) > _MAX_HEADER_LINES:
         return None
     fields: Json = {}
+    lines = [clean(line) for line in segment.lines]
     # The last line of a file that is cut off may be half a line.
-    for lines in (segment.lines,) if segment.closed else (segment.lines, segment.lines[:-1]):
+    for tried in (lines,) if segment.closed else (lines, lines[:-1]):
         try:
-            fields = read_mapping([clean(line) for line in lines])
+            fields = read_written_mapping(tried)
             break
         except NotFrontMatterError:
             continue
@@ -148,6 +154,12 @@ def _header(segment: _Segment) -> Json | None:
     return None
 
 
+def _names_entry(segment: _Segment) -> bool:
+    """Whether the lines between two rules begin as the front matter of a run does."""
+    first = next((line for line in segment.lines if line.strip() and not line.startswith("#")), "")
+    return segment.closed and bool(_FIRST_KEY.match(first)) and field_name(first.partition(":")[0]) in _IDS
+
+
 def _bullet_entries(segment: _Segment) -> list[Entry]:
     """Entries that are lists of `- **key**: value`, each with its id; what stands below a heading is their text."""
     entries: list[Entry] = []
@@ -155,7 +167,7 @@ def _bullet_entries(segment: _Segment) -> list[Entry]:
 
     def settle() -> None:
         if entries:
-            entries[-1].fields.update({name: _listed("\n".join(texts).strip()) for name, texts in parts.items()})
+            entries[-1].fields.update({name: _listed(joined(texts).strip()) for name, texts in parts.items()})
 
     for position, line in enumerate(segment.lines):
         bullet = None if fences.feed(line) else BULLET.match(line)

@@ -2,31 +2,37 @@
 
 import re
 from dataclasses import dataclass, field
+from textwrap import dedent
 
-from streams.adapters.llmunix_yaml import NotFrontMatterError, read_mapping, scalar
-from streams.adapters.tolerant import Json
+from streams.adapters.llmunix_yaml import BLOCK, NotFrontMatterError, read_mapping, scalar
+from streams.adapters.tolerant import Json, mapping, parsed
 
 BULLET = re.compile(r"[-*]\s+\*\*([^*\n]{1,80}?):?\*\*\s*:?\s*(.*)$")
 _BOLD = re.compile(r"\s*(?:[-*]\s+)?\*\*([^*\n]{1,80}?):?\*\*\s*:?\s*(.*)$")
 _HEADING = re.compile(r"(#{1,6})\s+(.*)$")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*(\S*)")
+_FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*(\S*)")
+
+_CLOSING_INDENT = 3
 
 
 class Fences:
     """Whether a line is in fenced code; a fence with a language inside of one opens another."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []
+        self._open: list[tuple[int, str]] = []
+        """Indent and mark."""
 
     def feed(self, line: str) -> bool:
         """Whether this line is in fenced code or a fence itself."""
         found = _FENCE.match(line)
         if found is None:
             return bool(self._open)
-        mark, language = found.groups()
+        space, mark, language = found.groups()
         if not self._open or language:
-            self._open.append(mark)
-        elif mark[0] == self._open[-1][0] and len(mark) >= len(self._open[-1]):
+            self._open.append((len(space), mark))
+            return True
+        indent, opened = self._open[-1]
+        if mark[0] == opened[0] and len(mark) >= len(opened) and len(space) <= indent + _CLOSING_INDENT:
             self._open.pop()
         return True
 
@@ -63,7 +69,7 @@ def sections(lines: list[str], divides: re.Pattern[str]) -> list[Section]:
 
 
 def bold_fields(lines: list[str]) -> Json:
-    """Fields `**Key**: value` with the lines that go on; a fenced block below a field is its value."""
+    """Fields `**Key**: value` with the lines that go on; a fenced block below a field is its value, line by line."""
     found: dict[str, list[str]] = {}
     fences, key = Fences(), None
     for line in lines:
@@ -74,19 +80,29 @@ def bold_fields(lines: list[str]) -> Json:
             found.setdefault(key, [bold.group(2).strip()])
         elif not inside and _HEADING.match(line):
             key = None
-        elif key is not None and line.strip() not in ("", "---"):
+        elif key is not None and (inside or line.strip() not in ("", "---")):
             found[key].append(line)
-    return {key: "\n".join(texts).strip("\n") for key, texts in found.items()}
+    return {key: joined(texts).strip("\n") for key, texts in found.items()}
+
+
+def joined(texts: list[str]) -> str:
+    """The text of a field: its first line and those below; a first line that is only `|` or `>` announces them."""
+    if len(texts) > 1 and BLOCK.match(texts[0]):
+        return dedent("\n".join(texts[1:]))
+    return "\n".join(texts)
 
 
 def fenced_mapping(text: object) -> Json:
-    """The mapping of a fenced block of YAML; an empty one for anything else."""
+    """The mapping of a fenced block of YAML or JSON; an empty one for anything else."""
     lines = str(text or "").splitlines()
     fences = [position for position, line in enumerate(lines) if _FENCE.match(line)]
     if not fences:
         return {}
+    block = lines[fences[0] + 1 : fences[-1] if len(fences) > 1 else None]
+    if found := mapping(parsed("\n".join(block))):
+        return found
     try:
-        return read_mapping(lines[fences[0] + 1 : fences[-1] if len(fences) > 1 else None])
+        return read_mapping(block)
     except NotFrontMatterError:
         return {}
 

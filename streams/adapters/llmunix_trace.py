@@ -109,7 +109,8 @@ class _Run:
         )
         self._start, self._end = self._time(_START_FIELDS), self._time(_END_FIELDS)
         day = next((micros_of_iso(str(fields[name])) for name in ("date", "completion_date") if name in fields), None)
-        times = (self._start, self._end, day, *(_time_in(part.title) for part in self._parts))
+        told = (_time_in(bold_fields(part.lines).get("time")) or _time_in(part.title) for part in self._parts)
+        times = (self._start, self._end, day, *told, _time_in(fields.get("created_at")))
         self._talk = Conversation(run, first_micros=next((time for time in times if time is not None), None))
 
     def _first(self, names: tuple[str, ...]) -> object:

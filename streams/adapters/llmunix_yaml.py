@@ -11,9 +11,11 @@ from streams.adapters.tolerant import Json
 _KEY = re.compile(r"""("[^"]*"|'[^']*'|[A-Za-z_][\w.-]*)\s*:(?:\s+(.*))?$""")
 _NUMBER = re.compile(r"[-+]?(\d{1,18}|\d{1,18}\.\d{0,18}(e[-+]?\d{1,3})?)$")
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "~": None, "yes": True, "no": False}
-_BLOCK = re.compile(r"[|>][-+]?$")
+BLOCK = re.compile(r"[|>][-+]?$")
 _COMMENT = re.compile(r"(?<!\s)\s+#.*$")
 _ESCAPE = re.compile(r"\\(.)")
+_SPACED_KEY = re.compile(r"""(\w[^\s:"'#]*(?: [^\s:"'#]+)*):(\s.*)?$""")
+_TABS = re.compile(r"^\t+")
 _MAX_DEPTH = 20
 
 
@@ -28,6 +30,39 @@ def read_mapping(lines: list[str]) -> Json:
     if not isinstance(value, dict) or reader.peek() is not None:
         raise NotFrontMatterError
     return value
+
+
+def read_written_mapping(lines: list[str]) -> Json:
+    """As `read_mapping`; one that is not strict may have keys of several words, tabs, `...` and stray list items.
+
+    Items that belong to no key stand as they are under `unread_lines`.
+    """
+    try:
+        return read_mapping(lines)
+    except NotFrontMatterError:
+        kept, unread = _mended(lines)
+        found = read_mapping(kept)
+        return {**found, "unread_lines": unread} if unread else found
+
+
+def _mended(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Lines that may be read after all, and those of stray items. Only the margin is mended, and tabs."""
+    kept: list[str] = []
+    unread: list[str] = []
+    expects_list = is_stray = False
+    for line in lines:
+        line = _TABS.sub(lambda tabs: "  " * len(tabs.group()), line)
+        spaced = None
+        if line.strip() and not line.startswith((" ", "#")):
+            is_stray = _is_item(line) and not expects_list
+            if not _is_item(line):
+                expects_list = _COMMENT.sub("", line).rstrip().endswith(":")
+                spaced = None if _KEY.match(line) else _SPACED_KEY.match(line)
+        if is_stray:
+            unread.append(line)
+        elif line.rstrip() != "...":
+            kept.append(f'"{spaced.group(1)}":{spaced.group(2) or ""}' if spaced else line)
+    return kept, unread
 
 
 class _Reader:
@@ -89,7 +124,7 @@ class _Reader:
     def _value(self, rest: str, indent: int, depth: int, *, lists_at: int) -> object:
         if rest.startswith("#"):
             rest = ""
-        if _BLOCK.match(rest):
+        if BLOCK.match(rest):
             return self._text(indent, folded=rest[0] == ">")
         following = self.peek()
         if rest == "":

@@ -231,6 +231,95 @@ All good.
     assert of_kind(events, "agent_ended")[0].completion_status == "unknown"
 
 
+def planned(block: str) -> str:
+    return f"""---
+trace_id: research-v1
+created_at: "2025-10-04T10:00:00Z"
+---
+### Step 1: Write
+
+**Tool Call**:
+{block}
+
+**Dependencies**: None
+"""
+
+
+def test_a_text_in_a_planned_call_is_kept_line_by_line(tmp_path: Path) -> None:
+    block = """```yaml
+tool: Write
+parameters:
+  content: |
+    ---
+    title: x
+    ---
+
+    One
+
+      Two
+
+    ```python
+    code
+    ```
+
+    ```
+    **Three**: plain
+
+    ```
+    End
+  path: a.md
+```"""
+    [called] = of_kind(imported(tmp_path, planned(block)), "tool_called")
+    text = "---\ntitle: x\n---\n\nOne\n\n  Two\n\n```python\ncode\n```\n\n```\n**Three**: plain\n\n```\nEnd"
+    assert (called.tool, json.loads(called.parameters_json)) == ("Write", {"content": text, "path": "a.md"})
+
+
+def test_a_planned_call_may_be_json(tmp_path: Path) -> None:
+    block = '```json\n{"tool": "Bash",\n\n "parameters": {"command": "ls # all", "n": [1]}}\n```'
+    [called] = of_kind(imported(tmp_path, planned(block)), "tool_called")
+    assert (called.tool, json.loads(called.parameters_json)) == ("Bash", {"command": "ls # all", "n": [1]})
+
+
+def test_a_run_begins_at_the_first_time_it_states(tmp_path: Path) -> None:
+    flow = """# Execution Flow
+
+## Step 1: Begin
+**Time**: 2024-03-21T14:30:22Z
+**Result**: ✅ Success
+
+## Step 2: Ask
+**Time**: 2024-03-21T14:30:25Z
+**Status**: ⏳ In Progress
+"""
+    first, later = 1_711_031_422_000_000, 1_711_031_425_000_000
+    assert [(event.kind, event.occurred_at, event.occurred_at_synthetic) for event in imported(tmp_path, flow)] == [
+        ("agent_started", first, True), ("step_started", first, False), ("step_ended", first, True),
+        ("step_started", later, False), ("step_ended", later, True), ("agent_ended", later, True),
+    ]  # fmt: skip
+    plan = imported(tmp_path, planned("none"))
+    assert {(event.occurred_at, event.occurred_at_synthetic) for event in plan} == {(1_759_572_000_000_000, True)}
+    assert json.loads(of_kind(plan, "agent_ended")[0].outputs_json) == {"created_at": "2025-10-04T10:00:00Z"}
+
+
+def test_a_value_below_a_bar_is_the_text_below_it(tmp_path: Path) -> None:
+    content = """- **execution_id**: exec_1
+- **learnings**: |
+  It took
+  two lines.
+- **status**: COMPLETED
+
+### Step 1 Execution
+- **tool_used**: WebFetch
+- **real_outputs**: |
+  line one
+    line two
+- **errors**: none
+"""
+    events = imported(tmp_path, content)
+    assert [body.result_json for body in of_kind(events, "tool_returned")] == ['"line one\\n  line two"']
+    assert json.loads(of_kind(events, "agent_ended")[0].outputs_json)["learnings"] == "It took\ntwo lines."
+
+
 def test_agents_that_were_given_a_task_are_sub_agents(tmp_path: Path) -> None:
     content = """---
 timestamp: 2025-09-29T16:00:00Z
@@ -275,6 +364,40 @@ def test_front_matter_that_is_cut_off_is_reported_and_the_rest_kept(tmp_path: Pa
     assert len(check_runs(found)) == 1
     [broken] = [item for item in found if isinstance(item, BrokenRecord)]
     assert broken.line == whole.count("\n") + 2
+
+
+def test_front_matter_that_cannot_be_read_is_reported_and_is_no_text_of_another_entry(tmp_path: Path) -> None:
+    first, bad, last = (EXPERIENCE.format(n=n, outcome="success", errors=0) for n in (1, 2, 3))
+    bad = bad.replace("cost: 0.05", "@cost 0.05").replace("It works", "It broke")
+    found = import_text(read, tmp_path / "x.md", "# Log\n\n" + first + bad + last)
+    [broken] = [item for item in found if isinstance(item, BrokenRecord)]
+    assert (broken.line, broken.record) == (2 + first.count("\n") + 2, 2)
+    assert broken.reason == "the front matter that begins here cannot be read"
+    events = [item for item in found if isinstance(item, Event)]
+    assert events == imported(tmp_path, "# Log\n\n" + first + last)
+    assert len(check_runs(events)) == 2
+    assert "broke" not in repr(events)
+    [alone] = import_text(read, tmp_path / "x.md", bad)
+    assert isinstance(alone, BrokenRecord)
+    assert (alone.line, "cannot be read" in alone.reason) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("odd", "read_as"),
+    [("Total words: 5", {"total_words": 5}),
+     ("clé à part: ja", {"cl_part": "ja"}),
+     ("two words: # none\n- x", {"two_words": ["x"]}),
+     ("two words: |\n  a: b\n\n  c d: e", {"two_words": "a: b\n\nc d: e"}),
+     ("- stray\n  of two lines", {"unread_lines": ["- stray", "  of two lines"]}),
+     ("notes:\n\t- x\n\t- y", {"notes": ["x", "y"]}),
+     ("...", {})],
+)  # fmt: skip
+def test_an_odd_line_does_not_cost_the_front_matter(tmp_path: Path, odd: str, read_as: dict[str, Any]) -> None:
+    events = imported(tmp_path, f"---\nexperience_id: e\noutcome: success\n{odd}\nnext: 1\n---\nbody\n")
+    [ended], [section] = of_kind(events, "agent_ended"), of_kind(events, "state_changed")
+    assert ended.completion_status == "successful"
+    assert json.loads(ended.outputs_json) == {"outcome": "success", **read_as, "next": 1}
+    assert json.loads(section.variables_json) == {"text": "body"}
 
 
 def test_an_entry_that_is_too_long_is_reported_and_the_rest_goes_on(
