@@ -4,6 +4,7 @@ In `conversations` an answer is text of the form `Thought: ... Action: name Acti
 listing at the end of the system prompt. A call whose result comes after the end of the chat has none.
 """
 
+import ast
 import json
 import re
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _ANSWER = re.compile(
 )
 _FINISH = re.compile(r'"return_type"\s*:\s*"(\w{1,40})"')
 _TOOLS = re.compile(r"Specifically, you have access to the following APIs:\s*(?=\[)")
+_MAX_LISTING_CHARACTERS = 2**18  # a parser of Python takes a multiple of it
 _ROLES = {"human": "user", "gpt": "assistant", "tool": "function"}
 
 
@@ -91,12 +93,19 @@ def _told(message: Json) -> Message:
 
 
 def _listed_tools(system: str | None) -> tuple[ToolDefinition, ...]:
-    """The API list that ends a system prompt: JSON, or the text of a Python list that happens to be JSON."""
+    """The API list that ends a system prompt: JSON, or a list as Python prints it."""
     listing = _TOOLS.search(system) if system else None
     if listing is None or system is None:
         return ()
     try:
         found, _ = json.JSONDecoder().raw_decode(system, listing.end())
     except (ValueError, RecursionError):
-        return ()
+        found = _python_list(system[listing.end() : system.rfind("]") + 1])
     return tool_definitions(found)
+
+
+def _python_list(listing: str) -> object:
+    try:
+        return ast.literal_eval(listing) if len(listing) <= _MAX_LISTING_CHARACTERS else None
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return None

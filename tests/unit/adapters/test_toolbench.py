@@ -177,6 +177,31 @@ def test_training_chats_of_both_shapes(tmp_path: Path) -> None:
     assert len(of_kind(second, "tool_returned")) == 1
 
 
+def told_with(listing: str) -> Record:
+    system = f"You are AutoGPT. Specifically, you have access to the following APIs: {listing}"
+    said = [("system", system), ("user", "How many?"), ("assistant", "\nThought: None.\n")]
+    return {"id": "1", "conversations": [{"from": role, "value": value} for role, value in said]}
+
+
+def test_a_listing_of_tools_may_be_as_python_prints_it(tmp_path: Path) -> None:
+    listed = [
+        {"name": "find", "description": 'It\'s "here"', "parameters": {"required": [], "strict": True, "d": None}},
+        {"name": "Finish", "description": "End."},
+    ]
+    events = import_events(read, tmp_path / "x.json", json.dumps([told_with(repr(listed))]))
+    [started] = of_kind(events, "agent_started")
+    assert [(tool.name, tool.description) for tool in started.tools] == [("find", 'It\'s "here"'), ("Finish", "End.")]
+    assert json.loads(started.tools[0].parameters_json) == {"required": [], "strict": True, "d": None}
+
+
+@pytest.mark.parametrize("listing", ["[{'name': find()}]", "[{[]: 1}]", "['", "[" * 5_000 + "]" * 5_000,
+                                     "[{'name': 'a'}," + " " * 2**18 + "]"], ids=range(5))  # fmt: skip
+def test_a_listing_that_is_no_list_of_values_gives_no_tools(tmp_path: Path, listing: str) -> None:
+    events = import_events(read, tmp_path / "x.json", json.dumps([told_with(listing)]))
+    assert of_kind(events, "agent_started")[0].tools == ()
+    assert of_kind(events, "model_called")[0].output.content == "\nThought: None.\n"
+
+
 def test_deep_and_wide_trees_cost_linear_time(tmp_path: Path) -> None:
     root = last = node("Action Input", "")
     for number in range(200):
