@@ -133,10 +133,11 @@ def thoughts_of(item: Json) -> list[str]:
 
 
 def texts_of(content: object) -> str | None:
-    """Text of a message's parts without places of images: what the event of the same message has."""
+    """Text of a message's parts without places of images: what the event of the same message has. Refusals too."""
     if isinstance(content, str):
         return text(content)
-    return "\n".join(found for part in mappings(content) if (found := text(part.get("text")))) or None
+    found = (first_text(part.get("text"), part.get("refusal")) for part in mappings(content))
+    return "\n".join(one for one in found if one) or None
 
 
 def is_from_a_person(words: str | None) -> bool:

@@ -106,6 +106,13 @@ def test_a_session_tells_each_thing_once(tmp_path: Path) -> None:
     assert "secret" not in repr(events)
 
 
+def test_a_refusal_is_what_the_model_said(tmp_path: Path) -> None:
+    refused = item("message", role="assistant", content=[{"type": "refusal", "refusal": "I may not do that."}])
+    events = imported(tmp_path, head(), said("user", "Break in."), refused)
+    assert kinds(events) == ["agent_started", "user_message", "model_called", "agent_ended"]
+    assert [body.output.content for body in of_kind(events, "model_called")] == ["I may not do that."]
+
+
 def test_a_rollout_that_has_grown_keeps_its_events(tmp_path: Path) -> None:
     whole = {event.event_id for event in imported(tmp_path, *FULL)}
     for length in range(6, len(FULL)):
