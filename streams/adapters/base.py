@@ -21,6 +21,7 @@ from schemas.records import KIND_OF, Body, Consent, Event, ExecutionMode, ModelR
 SYNTHETIC_EPOCH_MICROS = 946_684_800_000_000
 """2000-01-01: start of the derived clock of runs that recorded no time at all."""
 SYNTHETIC_STEP_MICROS = 1_000_000
+_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,33 @@ class _ClosingGzip(gzip.GzipFile):
 
 @dataclass(frozen=True)
 class RecordingFile:
-    """One file with recorded runs, `.gz` and `.zst` read as they are."""
+    """One file with recorded runs, gzip and zstd read as they are."""
 
     path: Path
 
-    def raw(self) -> BinaryIO:
+    def raw(self) -> io.BufferedReader:
         """Bytes as they lie on the disk; whoever counts them overrides this."""
         return self.path.open("rb")
 
     def open(self) -> BinaryIO:
         """Decompressed bytes, streaming."""
         raw = self.raw()
-        if self.path.suffix == ".gz":
+        packing = self._packing(raw)
+        if packing == ".gz":
             return cast(BinaryIO, _ClosingGzip(fileobj=raw))
-        if self.path.suffix == ".zst":
+        if packing == ".zst":
             return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
         return raw
+
+    def is_packed(self) -> bool:
+        """Whether `open` decompresses."""
+        with self.raw() as raw:
+            return self._packing(raw) in _MAGIC
+
+    def _packing(self, raw: io.BufferedReader) -> str:
+        """The compression that the first bytes tell, whatever the name; else the one that the name promises."""
+        head = raw.peek(4)
+        return next((suffix for suffix, magic in _MAGIC.items() if head.startswith(magic)), self.path.suffix)
 
     @property
     def name(self) -> str:

@@ -145,7 +145,7 @@ def _as_far_as_it_goes(stream: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
 @contextmanager
 def _seekable(source: RecordingFile) -> Iterator[BinaryIO]:
     """The archive itself, or a temporary copy of one that is compressed once more."""
-    if source.path.suffix not in (".gz", ".zst"):
+    if not source.is_packed():
         with source.raw() as stream:
             yield stream
         return

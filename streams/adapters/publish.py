@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 
@@ -265,8 +265,8 @@ class _MeteredFile(RecordingFile):
 
     meter: _Meter = field(default_factory=_Meter, compare=False)
 
-    def raw(self) -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_MeteredReader(self.path, self.meter), _READ_BYTES))
+    def raw(self) -> io.BufferedReader:
+        return io.BufferedReader(_MeteredReader(self.path, self.meter), _READ_BYTES)
 
 
 class _MeteredReader(io.FileIO):

@@ -277,6 +277,8 @@ def test_an_archive_gives_what_the_document_gives(tmp_path: Path) -> None:
     assert (
         import_bytes(tmp_path / "x.bin", archive_of({"header.json": HEADER, **members}, zipfile.ZIP_STORED)) == document
     )
+    packed = gzip.compress(archive_of({"header.json": HEADER, **members}))
+    assert import_bytes(tmp_path / "log.eval", packed) == document
 
 
 def test_zstandard_members_are_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,15 @@ def test_damaged_compression_is_reported(tmp_path: Path) -> None:
     assert len(values(found)) > 1000
     assert "cannot be read further" in broken(found)[-1].reason
     assert "cannot be read further" in broken(read(tmp_path, b"not gzip", "file.json.gz"))[0].reason
+
+
+def test_compression_is_known_by_its_first_bytes_whatever_the_name(tmp_path: Path) -> None:
+    content = b'{"a": 1}\n{"a": 2}\n'
+    packed, denser = gzip.compress(content), zstandard.ZstdCompressor().compress(content)
+    for name, found in (("a.jsonl", packed), ("b.jsonl", denser), ("c.jsonl.gz", denser), ("d.jsonl.zst", packed)):
+        assert read(tmp_path, found, name) == [
+            JsonRecord({"a": 1}, 1, 1, 0), JsonRecord({"a": 2}, 2, 2, 0)
+        ]  # fmt: skip
 
 
 def test_nesting_and_size_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
