@@ -3,6 +3,7 @@
 A session is a run: the trace id comes from `sessionId`, so a session may be imported again after it has grown, and a
 file may hold several. Lines without one belong to the session before them. A file `agent-*.jsonl` holds one
 sub-agent of a session recorded apart: it is a run of its own, because the main transcript may never be imported.
+What a person rewound is left out but for its prompts, which takes a first pass: see `claude_code_branches`.
 
 The format is internal to its product and changes; line types that carry nothing an agent or a person said
 (`queue-operation`, file snapshots, titles, progress ticks) are skipped on purpose, see `claude_code_session.SKIPPED`.

@@ -11,8 +11,7 @@ BULLET = re.compile(r"[-*]\s+\*\*([^*\n]{1,80}?):?\*\*\s*:?\s*(.*)$")
 _BOLD = re.compile(r"\s*(?:[-*]\s+)?\*\*([^*\n]{1,80}?):?\*\*\s*:?\s*(.*)$")
 _HEADING = re.compile(r"(#{1,6})\s+(.*)$")
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*(\S*)")
-
-_CLOSING_INDENT = 3
+_CLOSING_INDENT = 3  # what stands further in than that is text of the block, as in Markdown itself
 
 
 class Fences:
@@ -80,8 +79,10 @@ def bold_fields(lines: list[str]) -> Json:
             found.setdefault(key, [bold.group(2).strip()])
         elif not inside and _HEADING.match(line):
             key = None
-        elif key is not None and (inside or line.strip() not in ("", "---")):
-            found[key].append(line)
+        elif key is not None:
+            is_text = inside or (not line.strip() and BLOCK.match(found[key][0]))
+            if is_text or line.strip() not in ("", "---"):
+                found[key].append(line)
     return {key: joined(texts).strip("\n") for key, texts in found.items()}
 
 

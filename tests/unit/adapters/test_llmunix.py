@@ -312,11 +312,12 @@ def test_a_value_below_a_bar_is_the_text_below_it(tmp_path: Path) -> None:
 - **tool_used**: WebFetch
 - **real_outputs**: |
   line one
+
     line two
 - **errors**: none
 """
     events = imported(tmp_path, content)
-    assert [body.result_json for body in of_kind(events, "tool_returned")] == ['"line one\\n  line two"']
+    assert [body.result_json for body in of_kind(events, "tool_returned")] == ['"line one\\n\\n  line two"']
     assert json.loads(of_kind(events, "agent_ended")[0].outputs_json)["learnings"] == "It took\ntwo lines."
 
 
