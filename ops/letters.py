@@ -14,6 +14,8 @@ from streams.kafka import partitions_of, producer_config, to_message
 from streams.ports import ORIGINAL
 
 TOPIC = "dead-letters"
+REPLAYED = "replayed-from"
+"""Header of a message that was sent again: where it lay the last time."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,19 @@ class Letter:
 
 
 def read_letters(settings: Settings, on_progress: Callable[[int, int], None] = lambda *_: None) -> Iterator[Letter]:
-    """All dead letters that the broker still holds, each origin once. `on_progress` gets (read, all).
+    """All dead letters that the broker still holds, each origin once, and of a message that was sent again and failed
+    again the last one. `on_progress` gets (read, all).
 
     Raises BrokerUnavailable.
     """
+    # Two passes: what came back stands behind what it was, and letters are too large to be held.
+    came_back = {place for letter in _letters(settings) if (place := dict(letter.headers).get(REPLAYED)) is not None}
+    for letter in _letters(settings, on_progress):
+        if _place(letter.record) not in came_back:
+            yield letter
+
+
+def _letters(settings: Settings, on_progress: Callable[[int, int], None] = lambda *_: None) -> Iterator[Letter]:
     registry = RegistryClient.from_settings(settings)
     reader = Consumer(
         {
@@ -88,6 +99,10 @@ def read_letters(settings: Settings, on_progress: Callable[[int, int], None] = l
         reader.close()
 
 
+def _place(record: DeadLetter) -> bytes:
+    return f"{record.topic}-{record.partition}-{record.offset}".encode()
+
+
 def _original(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
     return tuple((name.removeprefix(ORIGINAL), raw) for name, raw in headers if name.startswith(ORIGINAL))
 
@@ -114,8 +129,8 @@ def replay(settings: Settings, letters: Iterator[Letter]) -> int:
                     value=record.value,
                     key=record.key,
                     headers=[
-                        *letter.headers,
-                        ("replayed-from", f"{record.topic}-{record.partition}-{record.offset}".encode()),
+                        *(header for header in letter.headers if header[0] != REPLAYED),
+                        (REPLAYED, _place(record)),
                     ],
                     on_delivery=lambda error, _: failures.append(error.name()) if error else None,
                 )

@@ -18,7 +18,7 @@ from typing import IO, Any
 from pydantic import BaseModel, SecretStr
 
 from ops.status import Status, gather_status
-from schemas.errors import TdcError, TransientError
+from schemas.errors import TdcError, TransientError, UsageError
 from schemas.settings import Settings
 
 PROCESSES: dict[str, tuple[str, ...]] = {
@@ -29,7 +29,9 @@ PROCESSES: dict[str, tuple[str, ...]] = {
 _FAST_DEATHS = 5
 """A process that dies this often within a minute of its start is not started again."""
 _STOP_SECONDS = 30.0
+_ASK_SECONDS = 5.0
 _TAKE_OVER_SECONDS = 10.0
+_LEAKS = ("nanobind: ", " - ", "See https://nanobind")
 _LOOK_SECONDS = 0.4
 """Between two looks at the processes."""
 
@@ -48,6 +50,8 @@ class _Child:
     not_before: float = 0.0
     fast_deaths: int = 0
     log: IO[bytes] | None = field(default=None, repr=False)
+    log_start: int = 0
+    """Where in the log this process began: before it stands what others said."""
 
 
 class Supervisor:
@@ -69,6 +73,7 @@ class Supervisor:
             for name, arguments in processes.items()
             for n in range(workers if name != "sink" else 1)
         ]
+        self._asking: threading.Thread | None = None
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> "Supervisor":
@@ -99,12 +104,12 @@ class Supervisor:
             if code is None:
                 continue
             if code == 2:
-                raise PipelineFailed(f"{child.name} refused its settings:\n{_tail(child.log_path)}")
+                raise UsageError(f"{child.name} refused its settings:\n{_tail(child)}")
             child.fast_deaths = child.fast_deaths + 1 if now - child.started_at < 60 else 1
             if child.fast_deaths > _FAST_DEATHS:
                 raise PipelineFailed(
                     f"{child.name} died {child.fast_deaths} times (last exit code {code}); see {child.log_path}:\n"
-                    + _tail(child.log_path)
+                    + _tail(child)
                 )
             _close_pipe(child.process)
             child.process = None
@@ -136,7 +141,8 @@ class Supervisor:
         """
         while True:
             asked: Queue[Status | Exception] = Queue(1)
-            threading.Thread(target=_ask, args=(self._settings, asked), name="status", daemon=True).start()
+            self._asking = threading.Thread(target=_ask, args=(self._settings, asked), name="status", daemon=True)
+            self._asking.start()
             while True:
                 self.look_after()
                 try:
@@ -168,10 +174,14 @@ class Supervisor:
             if child.log is not None:
                 child.log.close()
                 child.log = None
+        if self._asking is not None:
+            # A thread that is inside librdkafka when the interpreter ends takes the process with it.
+            self._asking.join(_ASK_SECONDS)
 
     def _start(self, child: _Child) -> None:
         if child.log is None:
             child.log = _locked(child.log_path, child.name)
+        child.log_start = child.log.seek(0, os.SEEK_END)
         child.process = subprocess.Popen(
             [sys.executable, "-m", "ops.cli.main", *child.arguments],
             # Its own name in the consumer group: when it dies, what is started in its place need not wait until the
@@ -240,10 +250,13 @@ def _locked(path: Path, name: str) -> IO[bytes]:
             return log
 
 
-def _tail(path: Path, lines: int = 8) -> str:
+def _tail(child: _Child, lines: int = 8) -> str:
+    """The last that the process said since it was started."""
     try:
-        said = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with child.log_path.open("rb") as log:
+            log.seek(child.log_start)
+            said = log.read().decode("utf-8", errors="replace").splitlines()
         # At exit the bindings of a library count what they hold: that would push out what matters.
-        return "\n".join([line for line in said if not line.startswith(("nanobind: ", " - "))][-lines:])
+        return "\n".join([line for line in said if not line.startswith(_LEAKS)][-lines:])
     except OSError:
         return ""

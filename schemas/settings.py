@@ -7,11 +7,13 @@ local stack that `tdc up` starts: addresses follow from `TDC_PORT_BASE`, secrets
 
 import json
 import os
+import tomllib
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError
 
 from schemas.errors import UsageError
 
@@ -24,7 +26,10 @@ class KafkaSettings(_Section):
     """How to reach Kafka."""
 
     bootstrap_servers: str | None = Field(None, description="host:port list; default: the local stack")
-    security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    security_protocol: str = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        pattern="(?i)^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+    )  # fmt: skip
     sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
@@ -49,7 +54,9 @@ class RegistrySettings(_Section):
 class RedisSettings(_Section):
     """How to reach Redis."""
 
-    url: str | None = Field(None, description="redis:// or rediss:// URL; default: the local stack")
+    url: str | None = Field(
+        None, description="redis:// or rediss:// URL; default: the local stack", pattern="^(rediss?|unix)://"
+    )
     username: str | None = Field(None, description="ACL user")
     password: SecretStr | None = None
     ca_location: Path | None = Field(None, description="CA certificate file for rediss://")
@@ -214,6 +221,10 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = [f"  {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         raise UsageError("these settings are wrong (TDC_* variables or tdc.toml):\n" + "\n".join(lines)) from None
+    except SettingsError as error:  # a section given as one value that is no JSON
+        raise UsageError(f"these settings are wrong (TDC_* variables or tdc.toml): {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"tdc.toml in this directory cannot be read: {error}") from None
 
 
 def _is_of_no_section(variable: str) -> bool:

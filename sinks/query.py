@@ -79,6 +79,10 @@ def _opened(settings: Settings, sql: str) -> Iterator[duckdb.DuckDBPyConnection]
             yield connection
         except (duckdb.IOException, OSError, pa.ArrowException) as error:
             raise StorageUnavailable(f"the tables cannot be read: {error}") from error
+        except RuntimeError as error:
+            if "interrupt" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from None  # Ctrl-C, as DuckDB passes it on
         except duckdb.Error as error:
             if "reading the stream registered as" in str(error):  # how DuckDB passes on that a file is not there
                 raise StorageUnavailable(f"the tables cannot be read: {error}") from error

@@ -103,12 +103,24 @@ def query(
     from sinks.query import query as run_query
 
     rows = run_query(load_settings(), sys.stdin.read() if sql == "-" else sql)
+    rows = rows.rename_columns(_told_apart(rows.column_names))
     if as_json:
         print_json(rows.to_pylist())
         return
     values = [list(row.values()) for row in rows.to_pylist()]
     out.print(table("", rows.column_names, values))
     out.print(f"[dim]{rows.num_rows} rows[/dim]")
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Column names of which none comes twice: a row is an object. As DuckDB names them in a subquery: a, a_1."""
+    found: list[str] = []
+    for name in names:
+        number = 0
+        while (new := f"{name}_{number}" if number else name) in found or (number and new in names):
+            number += 1
+        found.append(new)
+    return found
 
 
 def explain(trace_id: Annotated[str, typer.Argument(help="Trace to explain.")], as_json: AsJson = False) -> None:

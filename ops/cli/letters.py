@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,7 +10,7 @@ from ops.cli.output import AsJson, err, out, print_json, table
 from ops.letters import Letter, read_letters, replay
 from schemas.settings import Settings, load_settings
 
-Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: assemble, curate or sink.")]
+Stage = Annotated[Literal["assemble", "curate", "sink"] | None, typer.Option(help="Only letters of this stage.")]
 ErrorClass = Annotated[str | None, typer.Option("--error", help="Only this error class, e.g. UnknownSchema.")]
 
 _commands = typer.Typer(help="What could not be processed: list it, or send it again.", no_args_is_help=True)

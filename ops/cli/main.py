@@ -1,5 +1,7 @@
 """`tdc`: the command line of the Training Data Collector."""
 
+import errno
+import io
 import sys
 
 import typer
@@ -30,12 +32,15 @@ policy.register(app)
 
 
 def main() -> None:
-    """Run `tdc`. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    """Run `tdc`. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no such sign shows its number
     try:
         app()
     except KeyboardInterrupt:
         err.print("interrupted")
-        sys.exit(1)
+        sys.exit(130)
     except UsageError as error:
         err.print(f"[red]error:[/red] {_plain(error)}")
         sys.exit(2)
@@ -47,6 +52,11 @@ def main() -> None:
         err.print(f"[red]error:[/red] {_plain(error)}")
         sys.exit(1)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        err.print(f"[red]error:[/red] {_plain(error)}")
         sys.exit(1)
 
 

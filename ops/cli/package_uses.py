@@ -24,7 +24,8 @@ def use(
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record that a training run used a version, or what came of it. Nothing that was recorded is ever changed.
+    """Record that a training run used a version, or what came of it. Records are only added; of what is said twice the
+    later counts.
 
     Example: tdc package use tool_selection@1.0.0 --run run-17 --base-model some-7b; and when it is done
     tdc package use tool_selection@1.0.0 --run run-17 --results '{"accuracy": 0.81}'. tdc package show prints them.

@@ -159,7 +159,7 @@ def _near_duplicates(decision: Decision) -> Section:
         label = "repeats, and is better than" if "better_twin" in decision.reasons else "repeats"
         lines.append(Line(label, decision.duplicate_of, f"tdc explain {decision.duplicate_of}"))
     if novelty is not None:
-        lines.append(Line("likeness", _number(1 - novelty), "to the nearest accepted run"))
+        lines.append(Line("likeness", _number(1 - novelty), "to the nearest accepted run, estimated from signatures"))
     if lines and rules:
         minimum, keep = rules.get("min_similarity"), rules.get("keep")
         lines.append(Line("rule", f"from {minimum}", f"of what was asked, done, found and said; keeps the {keep} one"))

@@ -110,6 +110,12 @@ def test_what_was_unknown_is_replayed_once_its_schema_is_registered(line: Line) 
     assert status.balanced
     assert status.traces.assembled == 2, [letter.record.error_message for letter in read_letters(line.settings)]
     assert status.events.assembled == len(events) + len(framed)
+    before = [row for row in listed if row["error"] == "InvalidWireFormat"]
+    line.tdc("dead-letters", "replay", "--error", "InvalidWireFormat")
+    assert supervisor.wait_until_idle(timeout_seconds=60).events.dead_lettered == status.events.dead_lettered + 1
+    after = json.loads(line.tdc("dead-letters", "list", "--error", "InvalidWireFormat", "--json").stdout)
+    assert len(after) == len(before) == 1, "what came back stands for what it was"
+    assert after[0]["offset"] > before[0]["offset"]
 
 
 def _register(line: Line, subject: str, schema: Any) -> int:

@@ -64,7 +64,8 @@ def limits(facts: PackageFacts) -> list[str]:
         )
     validated = share(facts.human_validated.of("true"), facts.human_validated.named)
     if facts.human_validated.named:
-        found.append(f"A person vouched for {percent(validated)} of the rows; the others were accepted by rule.")
+        others = "" if validated >= 1 else "; the others were accepted by rule"
+        found.append(f"A person vouched for {percent(validated)} of the rows{others}.")
     if not facts.license:
         found.append("No licence is stated. Without one, treat the package as not to be passed on.")
     found.append("Personal data was removed by rules and models that miss some of it: see the privacy section.")

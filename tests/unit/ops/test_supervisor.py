@@ -10,7 +10,7 @@ import pytest
 
 from ops import supervisor
 from ops.supervisor import PROCESSES, PipelineFailed, Supervisor
-from schemas.errors import StorageUnavailable
+from schemas.errors import StorageUnavailable, UsageError
 from schemas.settings import Settings
 
 NOWHERE = 1_100
@@ -62,3 +62,33 @@ def test_a_server_that_does_not_answer_is_told_and_asked_again_and_a_bug_is_rais
         assert str(next(told)) == "no store"
         with pytest.raises(ValueError, match="a bug"):
             next(told)
+
+
+def test_it_does_not_leave_while_the_balance_is_asked_for(
+    pipeline: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def ask(_: Settings) -> None:
+        time.sleep(1)
+        answered.set()
+
+    monkeypatch.setattr(supervisor, "gather_status", ask)
+    with pipeline:
+        assert next(pipeline.statuses()) is None
+    assert answered.is_set()
+
+
+def test_a_process_that_refuses_its_settings_is_quoted_with_its_own_words_only(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "sink.log"
+    log.parent.mkdir()
+    log.write_text("error: what another run said\n")
+    wrong = {"sink": ("sink", "--no-such-option")}
+    with (
+        Supervisor(Settings(home=tmp_path, port_base=NOWHERE), log.parent, processes=wrong) as pipeline,
+        pytest.raises(UsageError, match="sink refused its settings") as refused,
+    ):
+        for _ in pipeline.statuses():
+            pass
+    assert "no-such-option" in str(refused.value)
+    assert "another run" not in str(refused.value)

@@ -1,0 +1,71 @@
+"""What the command line writes, for machines and where nobody looks at a terminal."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ops.cli.data import _told_apart
+from ops.cli.output import print_json
+
+ROOT = Path(__file__).parents[3]
+
+
+def tdc(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command line in a folder."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'producer'}", **variables}
+    command = [sys.executable, "-m", "ops.cli.main", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_json_holds_numbers_as_numbers_and_never_what_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json([{"sum": Decimal(87), "part": Decimal("1.5"), "none": math.nan, "far": [math.inf], "raw": b"\xaa"}])
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [
+        {"sum": 87, "part": 1.5, "none": None, "far": [None], "raw": "aa"}
+    ]
+
+
+def test_columns_of_one_name_are_told_apart() -> None:
+    assert _told_apart(["a", "b", "a", "a_1", "a"]) == ["a", "b", "a_2", "a_1", "a_3"]
+
+
+def test_a_query_with_two_columns_of_one_name_gives_both(tmp_path: Path) -> None:
+    ran = tdc(
+        "query", "--json", "SELECT 1 AS a, 2 AS a, sum(3) AS s", folder=tmp_path, TDC_STORAGE__ROOT=str(tmp_path / "t")
+    )
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, [{"a": 1, "a_1": 2, "s": 3}])
+
+
+@pytest.mark.parametrize(
+    ("toml", "variables", "said"),
+    [
+        (b"foo = ", {}, "tdc.toml"),
+        (b"\xff\xfe", {}, "tdc.toml"),
+        (b"", {"TDC_KAFKA": "x"}, "kafka"),
+        (b"", {"TDC_KAFKA__SECURITY_PROTOCOL": "foo"}, "kafka.security_protocol"),
+        (b"", {"TDC_REDIS__URL": "garbage"}, "redis.url"),
+    ],
+)
+def test_wrong_settings_are_named_without_a_stack_trace(
+    tmp_path: Path, toml: bytes, variables: dict[str, str], said: str
+) -> None:
+    (tmp_path / "tdc.toml").write_bytes(toml)
+    ran = tdc("status", folder=tmp_path, **variables)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m ops.cli.main query --json 'SELECT 1' > /dev/full"
+    environment = {
+        **os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'producer'}", "TDC_STORAGE__ROOT": str(tmp_path / "t"),
+    }  # fmt: skip
+    ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in ran.stderr
+    assert "No space left" in ran.stderr
