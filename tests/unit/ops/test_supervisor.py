@@ -70,7 +70,7 @@ def test_it_does_not_leave_while_the_balance_is_asked_for(
     answered = threading.Event()
 
     def ask(_: Settings) -> None:
-        time.sleep(1)
+        time.sleep(4)
         answered.set()
 
     monkeypatch.setattr(supervisor, "gather_status", ask)
