@@ -88,11 +88,11 @@ class BareRoad:
             began = time.process_time()
             dealt_with = loop()
             cost[name] = (time.process_time() - began) * 1000
-            traces = traces or dealt_with
-            assert dealt_with == traces, f"{name} saw {dealt_with} traces, the stage before {traces}"
+            traces = traces or len(dealt_with)
+            assert len(dealt_with) == traces, f"{name} saw {len(dealt_with)} traces, the stage before {traces}"
         return Bare(**{name: spent / traces for name, spent in cost.items()})
 
-    def _assemble(self) -> int:
+    def _assemble(self) -> set[str]:
         client = Redis.from_url(self._settings.redis_url())
         append = client.register_script(_APPEND)
         writer = self._writer()
@@ -101,7 +101,7 @@ class BareRoad:
             shell = decode(batch[0].value(), self._lookup, Trace)
             break
         assert shell is not None
-        written = 0
+        written: set[str] = set()
         for batch in self._read(["agent-events"]):
             over: list[str] = []
             for message in batch:
@@ -123,28 +123,28 @@ class BareRoad:
                 events.sort(key=lambda event: event.sequence)
                 whole = msgspec.structs.replace(shell, trace_id=trace_id, events=tuple(events))
                 writer(trace_id, encode(whole, self._ids["traces", "Trace"]))
-            written += len(over)
+            written.update(over)
         writer(None, None)
         client.close()
         return written
 
-    def _curate(self, decided: Sequence[Sequence[Record]]) -> int:
+    def _curate(self, decided: Sequence[Sequence[Record]]) -> set[str]:
         writer = self._writer()
         records = cycle(decided)
-        read = 0
+        read: set[str] = set()  # a trace may come in more than one revision
         for batch in self._read(["traces"]):
             for message in batch:
                 trace = decode(message.value(), self._lookup, Trace)
                 for record in next(records):
                     topic = "decisions" if isinstance(record, Decision) else "examples"
                     writer(trace.trace_id, encode(record, self._ids[topic, type(record).__name__]))
-                read += 1
+                read.add(trace.trace_id)
         writer(None, None)
         return read
 
-    def _sink(self) -> int:
+    def _sink(self) -> set[str]:
         rows: dict[str, list[Row]] = {name: [] for name in LANE_TOPICS}
-        traces = 0
+        traces: set[str] = set()
 
         def write(name: str) -> None:
             write_deltalake(
@@ -158,7 +158,8 @@ class BareRoad:
                 found = consumed(message)
                 row = to_entry(found, self._lookup).row
                 assert row is not None
-                traces += found.topic == "traces"
+                if found.topic == "traces":
+                    traces.add(_key(message))
                 rows[found.topic].append(row)
                 if len(rows[found.topic]) >= _ROWS:
                     write(found.topic)
