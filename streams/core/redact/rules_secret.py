@@ -87,7 +87,7 @@ SECRET_RULES: tuple[Rule, ...] = (
     Rule("SECRET", _COMMANDS_HINT, re.compile(
         rf"(?i)(?<![\w-])(?:{_COMMANDS})[\"']?([^\s\"'$|;&@][^\s\"'|;&@]{{4,127}})"
     )),
-    Rule("SECRET", r"\$(?:2[abxy]|[156y]|apr1|argon2|pbkdf2|scrypt)", re.compile(
+    Rule("SECRET", r"\$(?:2[abxy]|[156y]|apr1|argon2[a-z]{0,2}|pbkdf2[a-z0-9_-]{0,16}|scrypt)\$", re.compile(
         r"(?<![\w$])(\$(?:2[abxy]|[156y]|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,16}|scrypt)\$[A-Za-z0-9./+=,$*-]{20,256})"
     )),
     Rule("API_KEY", "/bot[0-9]{8}", re.compile(r"/bot(\d{8,10}:[A-Za-z0-9_-]{30,40})")),
