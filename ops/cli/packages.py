@@ -184,14 +184,16 @@ def list_(at: At = None, as_json: AsJson = False) -> None:
     from sinks.packages.catalogue import listing
     from sinks.packages.place import open_place
 
-    found = listing(open_place(load_settings(), at))
+    place = open_place(load_settings(), at)
+    found = listing(place)
     if as_json:
         print_json(
             [summary(listed.manifest) | {"size_bytes": listed.size_bytes, "latest": listed.latest} for listed in found]
         )
         return
     if not found:
-        out.print("no package is published yet; `tdc package build RECIPE` makes one. Recipes that come along:")
+        out.print(f"no package is published at {place.uri}", markup=False, soft_wrap=True)
+        out.print("`tdc package build RECIPE` makes one. Recipes that come along:")
         from sinks.packages.recipe import shipped_names
 
         out.print("  " + ", ".join(shipped_names()))

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from schemas.errors import StorageUnavailable
+from schemas.errors import StorageUnavailable, UsageError
 from schemas.settings import Settings
 from sinks.packages.errors import PackageError, storage_error
 from sinks.packages.manifest import FILE_NAME
@@ -146,11 +146,13 @@ class Place:
 
 
 def open_place(settings: Settings, uri: str | None = None) -> Place:
-    """The place at an address; that beside the tables where none is named."""
+    """The place at an address; that beside the tables where none is named. Raises UsageError where none can be."""
     if uri is None:
         uri = table_uri(settings.storage_root(), FOLDER)
     if not uri.startswith("s3://"):
         root = Path(uri).absolute()
+        if "://" in uri or (root.exists() and not root.is_dir()):
+            raise UsageError(f"{uri} holds no packages: they lie in a directory, or under s3://bucket/prefix")
         return Place(str(root), pafs.SubTreeFileSystem(str(root), pafs.LocalFileSystem()), _Directory(root))
     bucket, prefix = _split(uri)
     elsewhere = _at(settings, f"s3://{bucket}")

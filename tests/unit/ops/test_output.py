@@ -69,3 +69,11 @@ def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
     ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert "Traceback" not in ran.stderr
     assert "No space left" in ran.stderr
+
+
+@pytest.mark.parametrize("place", ["file.md", "ftp://somewhere/x"])
+def test_what_can_hold_no_packages_is_not_taken_for_an_empty_place(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file.md").write_text("no folder")
+    ran = tdc("package", "list", "--at", place, folder=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert place in ran.stderr
