@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ops.supervisor import PipelineFailed
+from schemas.errors import UsageError
 from schemas.records import Event, ToolCalled
 from sinks.query import query
 from streams.app import DEFAULT_POLICY
@@ -147,7 +147,7 @@ def test_a_stage_with_wrong_settings_says_what_is_wrong_and_starts_once_it_is_ri
     line.settings = right
     world = line.world(96)
     world.send(world.messages([world.run() for _ in range(3)]))
-    with pytest.raises(PipelineFailed, match="unknown"):
+    with pytest.raises(UsageError, match="unknown"):
         line.under(policy).start().wait_until_idle(timeout_seconds=60)
     line.stop()
     line.settings = right
