@@ -55,20 +55,21 @@ def raw_json(text: str | None, fallback: str) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(text))
 
 
-def arguments_text(arguments_json: str) -> str:
-    """Arguments as the model wrote them: what is no JSON, because models err, stands in a record as a JSON string."""
-    if not arguments_json.startswith('"'):
-        return arguments_json
+def unquoted(text_json: str) -> str:
+    """The text that a JSON string stands for; other JSON stays the source's text. So stand in a record results that
+    are text, and arguments that are no JSON, because models err."""
+    if not text_json.startswith('"'):
+        return text_json
     try:
-        return msgspec.json.decode(arguments_json, type=str)
+        return msgspec.json.decode(text_json, type=str)
     except msgspec.DecodeError:
-        return arguments_json
+        return text_json
 
 
 def message_text(message: Message) -> str:
     """One message as compact JSON text."""
     calls = tuple(
-        _Call(call.call_id, "function", _Function(call.name, arguments_text(call.arguments_json)))
+        _Call(call.call_id, "function", _Function(call.name, unquoted(call.arguments_json)))
         for call in message.tool_calls
     )
     return json_text(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.chat_text import unquoted
 from schemas.records import Event, Message, ToolCall
 from schemas.spans import Scopes
 from schemas.steps import Action, Step, Turn, steps
@@ -178,12 +179,7 @@ def result_text(returned: Event) -> str:
     text = body.result_json
     if text is None:
         return body.error_message or body.error_kind or ""
-    if text.startswith('"'):
-        try:
-            return msgspec.json.decode(text, type=str)
-        except msgspec.DecodeError:
-            return text
-    return text
+    return unquoted(text)
 
 
 def chats(events: Sequence[Event], found: Sequence[Step] | None = None) -> dict[str | None, Chat]:

@@ -1,7 +1,7 @@
 """`tdc policy check|diff|replay`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group
@@ -9,8 +9,10 @@ from rich.table import Table
 
 from ops.cli.output import AsJson, err, out, print_json, table
 from schemas.settings import load_settings
-from streams.core.policy import Policy
-from streams.core.replay import Difference
+
+if TYPE_CHECKING:
+    from streams.core.policy import Policy
+    from streams.core.replay import Difference
 
 File = Annotated[Path, typer.Argument(help="A policy file (TOML).")]
 
@@ -79,7 +81,7 @@ def replay(policy: File, as_json: AsJson = False) -> None:
         out.print(_render(changes, found))
 
 
-def _render(found: Difference, policy: Policy) -> Group:
+def _render(found: "Difference", policy: "Policy") -> Group:
     """The difference for people."""
     if not found.traces:
         return Group("no decisions are stored yet: nothing to hold against the policy")

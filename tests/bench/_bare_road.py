@@ -28,7 +28,7 @@ from schemas.settings import Settings
 from sinks.decoding import consumed, to_entry
 from sinks.rows import Row, arrow_table
 from sinks.tables import LANE_TOPICS, table_uri
-from tests.bench._stack import wait_until
+from tests.bench._stack import put, wait_until
 
 _BATCH = 500
 _ROWS = 3_000
@@ -215,12 +215,7 @@ class BareRoad:
             if value is None:
                 wait_until(lambda: producer.flush(1) == 0, 60, "the broker took what a bare loop wrote")
                 return
-            while True:
-                try:
-                    producer.produce(_TOPIC, key=key, value=value)
-                    break
-                except BufferError:
-                    producer.poll(0.05)
+            put(producer, _TOPIC, None if key is None else key.encode(), value)
             producer.poll(0)
 
         return write

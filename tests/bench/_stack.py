@@ -120,13 +120,18 @@ def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, 
 def send(producer: Producer, topic: str, sent: Sequence[tuple[bytes | None, bytes | None]]) -> None:
     """Send messages as fast as it goes; returns when the broker has all."""
     for key, value in sent:
-        while True:
-            try:
-                producer.produce(topic, key=key, value=value)
-                break
-            except BufferError:
-                producer.poll(0.05)
+        put(producer, topic, key, value)
     producer.flush(60)
+
+
+def put(producer: Producer, topic: str, key: bytes | None, value: bytes | None) -> None:
+    """Hand over one message; waits while the producer's queue is full."""
+    while True:
+        try:
+            producer.produce(topic, key=key, value=value)
+            return
+        except BufferError:
+            producer.poll(0.05)
 
 
 def messages_in(consumer: Consumer, topic: str, partitions: int = 1) -> int:

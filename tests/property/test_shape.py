@@ -6,7 +6,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.chat_text import arguments_text
+from schemas.chat_text import unquoted
 from schemas.records import DecisionMade, DecisionOption, DecisionOutcome, ErrorRaised, FeedbackGiven, RecoveryAttempted
 from streams.core.policy import ExampleRules, Policy
 from streams.core.shape import CATALOGUE, Judgement, Twin, shape
@@ -61,7 +61,7 @@ def test_examples_of_any_trace_are_valid_true_and_bounded(
         output = event.model_called.output if event.model_called else None
         written |= {call.arguments_json for call in output.tool_calls} if output else set()
     # A record holds JSON: what a model wrote that is none stands there as a JSON string, in messages as it was written.
-    written = {arguments_text(arguments_json) for arguments_json in written}
+    written = {unquoted(arguments_json) for arguments_json in written}
     for example in shaped.examples:
         assert problems(example) == []
         assert set(example.event_ids) <= known

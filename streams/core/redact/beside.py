@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 
-from streams.core.redact.finding import Finding
+from streams.core.redact.finding import Finding, start_of
 from streams.core.redact.rules_organization import JOBS
 from streams.core.redact.words import NOT_ALONE, ORDINARY, TECHNICAL
 
@@ -56,14 +56,10 @@ def _merged(findings: list[Finding], new: list[Finding]) -> list[Finding]:
         return findings
     out = list(findings)
     for finding in new:
-        place = bisect_left(out, finding.end, key=_start)
+        place = bisect_left(out, finding.end, key=start_of)
         if place == 0 or out[place - 1].end <= finding.start:
             out.insert(place, finding)
     return out
-
-
-def _start(finding: Finding) -> int:
-    return finding.start
 
 
 def _title_before(text: str, person: Finding) -> Finding | None:
@@ -78,7 +74,7 @@ def _listed(text: str, people: list[Finding]) -> list[Finding]:
     found: list[Finding] = []
     for match in _LISTED.finditer(text):
         start, end = match.span()
-        place = bisect_left(people, start, key=_start)
+        place = bisect_left(people, start, key=start_of)
         if place == len(people) or people[place].end > end:
             continue
         closed = _LAST_ITEM.search(text, start, end) is not None
@@ -156,5 +152,5 @@ def _may_be_firm(line: str) -> bool:
 
 
 def _begins_block_end(line: tuple[int, int], findings: list[Finding]) -> bool:
-    low, high = (bisect_left(findings, place, key=_start) for place in line)
+    low, high = (bisect_left(findings, place, key=start_of) for place in line)
     return any(finding.kind in _BLOCK_ENDS for finding in findings[low:high])

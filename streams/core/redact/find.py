@@ -7,7 +7,7 @@ from typing import NamedTuple
 import xxhash
 
 from streams.core.redact.address import PLACES, joined
-from streams.core.redact.finding import Finding
+from streams.core.redact.finding import Finding, start_of
 from streams.core.redact.keys import KEY_HINT
 from streams.core.redact.ports import Recognizer, SecretScanner
 from streams.core.redact.prefilter import ENGINE, Prefilter
@@ -124,7 +124,7 @@ class Finder:
                     _take_free(finding.kind, finding.start + start, finding.end + start, taken, found)
         if not found:
             return found
-        found = joined(text, sorted(found, key=_start))
+        found = joined(text, sorted(found, key=start_of))
         return [finding for finding in found if finding.kind in self.kinds]
 
     def _apply(self, place: int, text: str, taken: bytearray, found: list[Finding]) -> None:
@@ -149,10 +149,6 @@ def suspects(text: str) -> Iterator[str]:
             continue
         end = text.find("\n", match.end())
         yield text[start : min(end if end >= 0 else len(text), match.end() + _AFTER)]
-
-
-def _start(finding: Finding) -> int:
-    return finding.start
 
 
 def _first_span(match: re.Match[str]) -> tuple[int, int]:

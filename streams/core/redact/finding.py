@@ -9,3 +9,8 @@ class Finding(NamedTuple):
     kind: str
     start: int
     end: int
+
+
+def start_of(finding: Finding) -> int:
+    """Where it begins: what findings are ordered by."""
+    return finding.start

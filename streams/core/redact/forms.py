@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-_MONTHS = (
+MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
@@ -41,7 +41,7 @@ def days_written(text: str) -> Iterator[str]:
     """Other ways to write the day of a text; figures alone only with all four of the year."""
     for day in days_of(text):
         year, month, number = day.year, day.month, day.day
-        name = _MONTHS[month - 1]
+        name = MONTHS[month - 1]
         yield from (
             f"{year}-{month:02d}-{number:02d}", f"{year}{month:02d}{number:02d}", f"{year}/{month:02d}/{number:02d}",
             f"{month:02d}/{number:02d}/{year}", f"{month}/{number}/{year}", f"{number:02d}/{month:02d}/{year}",
@@ -82,7 +82,7 @@ def _grouped(digits: str, sizes: tuple[int, ...], separators: str) -> Iterator[s
 
 def _month(word: str) -> int:
     """0 where it is no month, which is no date either."""
-    for number, name in enumerate(_MONTHS, start=1):
+    for number, name in enumerate(MONTHS, start=1):
         if word in (name, name[:3]) or (word == "sept" and number == 9):
             return number
     return 0

@@ -10,11 +10,9 @@ import hmac
 import re
 from collections.abc import Callable
 
-from streams.core.redact.forms import days_of
+from streams.core.redact.forms import MONTHS, days_of
 from streams.core.redact.words import word_set
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-           "december")  # fmt: skip
 _CONSONANTS, _VOWELS = "bdfgklmnprstvzjh", "aeiou"
 _WORD = re.compile(r"[^\W_]+")
 _DATE_PART = re.compile(r"[^\W\d_]{3,}|\d+")
@@ -194,7 +192,7 @@ def _date(source: _Source, value: str) -> str | None:
     last = 0
     for match, part in parts[:3]:
         if part.isalpha():
-            text = _MONTHS[month - 1].capitalize()[: 3 if len(part) == 3 else None]
+            text = MONTHS[month - 1].capitalize()[: 3 if len(part) == 3 else None]
             text = text.upper() if part.isupper() else text
         else:
             name = order.pop(0)
@@ -205,7 +203,7 @@ def _date(source: _Source, value: str) -> str | None:
 
 
 def _month(word: str) -> int | None:
-    return next((place for place, name in enumerate(_MONTHS) if name.startswith(word.lower()[:3])), None)
+    return next((place for place, name in enumerate(MONTHS) if name.startswith(word.lower()[:3])), None)
 
 
 _SHAPES: dict[str, Callable[[_Source, str], str | None]] = {

@@ -102,12 +102,16 @@ ROLES = word_set(
 """Words that name a part of a firm, not one of its people."""
 
 
+def _is_of_things(word: str) -> bool:
+    return word in ORDINARY or word in TECHNICAL or word in ROLES
+
+
 def names_things(text: str) -> bool:
     """True of words of which one is ordinary, or of programs, or names a part of a firm: no person is called so."""
-    return any(word in ORDINARY or word in TECHNICAL or word in ROLES for word in text.lower().split())
+    return any(map(_is_of_things, text.lower().split()))
 
 
 def is_phrase(text: str) -> bool:
     """True of two and more words that are all such: "Address not found" stands for a value, or tells of one."""
     words = text.lower().strip(".!").split()
-    return len(words) > 1 and all(word in ORDINARY or word in TECHNICAL or word in ROLES for word in words)
+    return len(words) > 1 and all(map(_is_of_things, words))

@@ -5,8 +5,10 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -16,11 +18,15 @@ from ops.cli.output import print_json
 ROOT = Path(__file__).parents[3]
 
 
-def tdc(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def tdc(
+    *arguments: str, folder: Path, variables: Mapping[str, str], stdout: int | IO[str] = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
     """Run the command line in a folder."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'producer'}", **variables}
     command = [sys.executable, "-m", "ops.cli.main", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60
+    )
 
 
 def test_json_holds_numbers_as_numbers_and_never_what_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +42,11 @@ def test_columns_of_one_name_are_told_apart() -> None:
 
 def test_a_query_with_two_columns_of_one_name_gives_both(tmp_path: Path) -> None:
     ran = tdc(
-        "query", "--json", "SELECT 1 AS a, 2 AS a, sum(3) AS s", folder=tmp_path, TDC_STORAGE__ROOT=str(tmp_path / "t")
+        "query",
+        "--json",
+        "SELECT 1 AS a, 2 AS a, sum(3) AS s",
+        folder=tmp_path,
+        variables={"TDC_STORAGE__ROOT": str(tmp_path / "t")},
     )
     assert (ran.returncode, json.loads(ran.stdout)) == (0, [{"a": 1, "a_1": 2, "s": 3}])
 
@@ -55,18 +65,22 @@ def test_wrong_settings_are_named_without_a_stack_trace(
     tmp_path: Path, toml: bytes, variables: dict[str, str], said: str
 ) -> None:
     (tmp_path / "tdc.toml").write_bytes(toml)
-    ran = tdc("status", folder=tmp_path, **variables)
+    ran = tdc("status", folder=tmp_path, variables=variables)
     assert ran.returncode == 2
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
 def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m ops.cli.main query --json 'SELECT 1' > /dev/full"
-    environment = {
-        **os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'producer'}", "TDC_STORAGE__ROOT": str(tmp_path / "t"),
-    }  # fmt: skip
-    ran = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    with Path("/dev/full").open("w") as full:
+        ran = tdc(
+            "query",
+            "--json",
+            "SELECT 1",
+            folder=tmp_path,
+            stdout=full,
+            variables={"TDC_STORAGE__ROOT": str(tmp_path / "t")},
+        )
     assert "Traceback" not in ran.stderr
     assert "No space left" in ran.stderr
 
@@ -74,6 +88,6 @@ def test_a_full_disk_is_said_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["file.md", "ftp://somewhere/x"])
 def test_what_can_hold_no_packages_is_not_taken_for_an_empty_place(tmp_path: Path, place: str) -> None:
     (tmp_path / "file.md").write_text("no folder")
-    ran = tdc("package", "list", "--at", place, folder=tmp_path)
+    ran = tdc("package", "list", "--at", place, folder=tmp_path, variables={})
     assert (ran.returncode, ran.stdout) == (2, "")
     assert place in ran.stderr
