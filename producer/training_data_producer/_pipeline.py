@@ -220,9 +220,10 @@ class Pipeline:
         while True:
             try:
                 delay = self._worker.step(time.monotonic(), len(self._queue), self._full)
-                if self._persists_done < self._persists_wanted or self._stopping:
-                    self._persists_done = self._persists_wanted
+                wanted = self._persists_wanted
+                if self._persists_done < wanted or self._stopping:
                     self._worker.persist(final=self._stopping)
+                    self._persists_done = wanted  # only now: `flush` may be the last thing its process does
                 self._report_drops(force=False)
             except Exception:
                 self._note_fault()

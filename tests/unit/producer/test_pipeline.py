@@ -60,6 +60,25 @@ def test_close_without_kafka_leaves_everything_on_disk(tmp_path: Path) -> None:
     assert frames(tmp_path) == 1002
 
 
+def test_flush_returns_only_when_the_rest_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = producer_for(tmp_path)
+    worker = producer._outlet.pipeline._worker
+    persist = worker.persist
+
+    def slowly(*, final: bool) -> None:
+        time.sleep(0.2)
+        persist(final=final)
+
+    monkeypatch.setattr(worker, "persist", slowly)
+    trace = producer.trace(scenario="s", agent="a").start()
+    for _ in range(1000):
+        trace.user_message("hello")
+    assert not producer.flush(0.1)
+    assert producer.stats().spooled == 1001
+    trace.end()
+    producer.close(0.1)
+
+
 def test_events_after_close_go_straight_to_disk(tmp_path: Path) -> None:
     producer = producer_for(tmp_path)
     trace = producer.trace(scenario="s", agent="a").start()
