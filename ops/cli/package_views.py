@@ -52,6 +52,11 @@ def summary(manifest: "Manifest") -> dict[str, Any]:
     }
 
 
+def listed_json(listed: "Listed") -> dict[str, Any]:
+    """One version of a list, for machines."""
+    return summary(listed.manifest) | {"size_bytes": listed.size_bytes, "latest": listed.latest}
+
+
 def empty_json(empty: "Empty") -> str:
     """Why a package has no rows, in one text."""
     return ". ".join((empty.why, *empty.because))
@@ -181,7 +186,9 @@ def show_version(
 
 
 def _formats(manifest: "Manifest") -> list[list[str]]:
-    rows: dict[str, dict[str, int]] = {name: dict.fromkeys(_SPLITS, 0) for name in manifest.source.formats}
+    # Those that were asked for and hold no row have no line: what is not in them is told below.
+    held = {file.format for file in manifest.files}
+    rows = {name: dict.fromkeys(_SPLITS, 0) for name in manifest.source.formats if name in held}
     sizes: dict[str, int] = defaultdict(int)
     for file in manifest.files:
         rows[file.format][file.split] += file.rows

@@ -17,21 +17,20 @@ from ops.cli.package_views import (
     built_json,
     empty_json,
     leaks,
+    listed_json,
     megabytes,
     say_built,
     say_empty,
     say_list,
     show_difference,
     show_version,
-    summary,
 )
 from schemas.settings import load_settings
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
-    from sinks.packages.build import OnProgress
     from sinks.packages.place import Place
-    from sinks.packages.plan import Built, Plan
+    from sinks.packages.plan import Built, OnProgress, Plan
 
 packages = typer.Typer(
     name="package",
@@ -180,25 +179,32 @@ def _build_all(settings: "Settings", place: "Place", plans: "list[Plan]", as_jso
 
 @packages.command("list")
 def list_(at: At = None, as_json: AsJson = False) -> None:
-    """Published packages and their versions, the latest of each bright: rows, size, purpose and age of the data."""
+    """Published packages and their versions, the latest of each bright: rows, size, purpose and age of the data.
+
+    A version whose manifest is damaged is told on stderr; the exit code is then 1.
+    """
     from sinks.packages.catalogue import listing
+    from sinks.packages.errors import PackageError
     from sinks.packages.place import open_place
 
     place = open_place(load_settings(), at)
     found = listing(place)
+    if at is not None and not (found.versions or found.damaged or place.exists()):
+        raise PackageError(f"{place.uri} is not there")
     if as_json:
-        print_json(
-            [summary(listed.manifest) | {"size_bytes": listed.size_bytes, "latest": listed.latest} for listed in found]
-        )
-        return
-    if not found:
+        print_json([listed_json(listed) for listed in found.versions])
+    elif found.versions:
+        say_list(found.versions)
+    elif not found.damaged:
         out.print(f"no package is published at {place.uri}", markup=False, soft_wrap=True)
         out.print("`tdc package build RECIPE` makes one. Recipes that come along:")
         from sinks.packages.recipe import shipped_names
 
         out.print("  " + ", ".join(shipped_names()))
-        return
-    say_list(found)
+    for what in found.damaged:
+        err.print(what, style="red", markup=False, soft_wrap=True)
+    if found.damaged:
+        raise typer.Exit(1)
 
 
 @packages.command()
@@ -271,7 +277,8 @@ def verify(reference: Reference, at: At = None, as_json: AsJson = False) -> None
 
     place = open_place(load_settings(), at)
     manifest = find(place, reference).manifest
-    found = run_verify(place, manifest)
+    with _progress() as on_progress:
+        found = run_verify(place, manifest, on_progress)
     digest = hashlib.sha256(place.read(f"{found.name}/{found.version}/{FILE_NAME}")).hexdigest()
     if as_json:
         import msgspec

@@ -4,7 +4,6 @@ The same snapshot, recipe, terms, purpose and code give the same bytes. Rows are
 the tables through a sort that spills to disk into the writers.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -42,7 +41,7 @@ from sinks.packages.manifest import (
 from sinks.packages.origins import origins
 from sinks.packages.pairs import PAIR_ROWS, pair_rows
 from sinks.packages.place import Place
-from sinks.packages.plan import Built, Parent, Plan, code_versions, latest, notes, nothing
+from sinks.packages.plan import Built, OnProgress, Parent, Plan, code_versions, latest, notes, nothing
 from sinks.packages.recipe import check_formats
 from sinks.packages.report import FactsCollector, acceptance_of, documents
 from sinks.packages.scratch import reused_memory, scratch
@@ -53,9 +52,6 @@ from sinks.packages.turns import Turn
 from sinks.packages.versions import FIRST, Next, Verdict, after, judge, number
 
 _LISTED = "rows.parquet"
-
-OnProgress = Callable[[str, int, int], None]
-"""What is done now, rows done, rows in all (0 where nobody knows)."""
 
 
 def build(settings: Settings, place: Place, plan: Plan, on_progress: OnProgress = lambda *_: None) -> Built:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.settings import Settings
-from sinks.packages.build import OnProgress, build
+from sinks.packages.build import build
 from sinks.packages.emptiness import why_empty
 from sinks.packages.errors import EmptyPackage
 from sinks.packages.place import Place
-from sinks.packages.plan import Built, Plan
+from sinks.packages.plan import Built, OnProgress, Plan
 from sinks.packages.recipe import formats_that_hold
 
 

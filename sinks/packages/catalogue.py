@@ -18,15 +18,29 @@ class Listed:
     latest: bool
 
 
-def listing(place: Place) -> list[Listed]:
-    """Every published version, packages by name and versions from the oldest on."""
-    found = []
+@dataclass(frozen=True)
+class Listing:
+    """What is published at a place."""
+
+    versions: list[Listed]
+    """Packages by name and versions from the oldest on."""
+    damaged: list[str]
+    """Versions whose manifest cannot be read, in words: they hide no other."""
+
+
+def listing(place: Place) -> Listing:
+    """Every published version."""
+    found = Listing([], [])
     for name in place.names():
         versions = place.versions(name)
         for version in versions:
-            manifest = decode(place.read(f"{name}/{version}/{FILE_NAME}"), f"{name} {version}")
-            size = sum(file.size_bytes for file in manifest.files) + sum(file.size_bytes for file in manifest.documents)
-            found.append(Listed(manifest, size, version == versions[-1]))
+            try:
+                manifest = decode(place.read(f"{name}/{version}/{FILE_NAME}"), f"{name} {version}")
+            except PackageError as error:
+                found.damaged.append(str(error))
+                continue
+            size = sum(file.size_bytes for file in manifest.sums().values())
+            found.versions.append(Listed(manifest, size, version == versions[-1]))
     return found
 
 

@@ -42,6 +42,9 @@ class Store(Protocol):
     def turn(self, name: str) -> Turn:
         """A turn at building this package, not taken yet."""
 
+    def exists(self) -> bool:
+        """Whether there is anything to look into: a directory, a bucket."""
+
 
 class Place:
     """Packages under one address. Methods raise StorageUnavailable where the store does not answer."""
@@ -50,6 +53,13 @@ class Place:
         self.uri = uri
         self.files = files
         self._store = store
+
+    def exists(self) -> bool:
+        """Whether the directory or the bucket is there; a prefix of a bucket is, with or without objects."""
+        try:
+            return self._store.exists()
+        except (OSError, BotoCoreError, ClientError) as error:
+            raise StorageUnavailable(f"{self.uri} cannot be read ({type(error).__name__}: {error})") from None
 
     def names(self) -> list[str]:
         """Packages with a published version."""
@@ -216,6 +226,9 @@ class _Directory:
     def turn(self, name: str) -> Turn:
         return DirectoryTurn(self._root / name / ".building")
 
+    def exists(self) -> bool:
+        return self._root.is_dir()
+
 
 class _Bucket:
     def __init__(self, options: Mapping[str, str], bucket: str, prefix: str) -> None:
@@ -244,3 +257,12 @@ class _Bucket:
 
     def turn(self, name: str) -> Turn:
         return BucketTurn(self.client, self.bucket, self.key(f"{name}/.building"), name)
+
+    def exists(self) -> bool:
+        try:
+            self.client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True

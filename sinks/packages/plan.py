@@ -1,7 +1,7 @@
 """What to build, what came before it, and what came of it."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
@@ -18,6 +18,9 @@ from sinks.packages.place import Place
 from sinks.packages.recipe import LoadedRecipe
 from sinks.packages.select import Chosen
 from sinks.packages.terms import Purpose, Terms
+
+OnProgress = Callable[[str, int, int], None]
+"""What is done now, how much of it is done, and how much there is in all (0 where nobody knows): rows or files."""
 
 MEMORY_MB = 1024
 """What the database of a build may hold before it uses the disk."""

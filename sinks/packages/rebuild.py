@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.settings import Settings
-from sinks.packages.build import Builder, OnProgress
+from sinks.packages.build import Builder
 from sinks.packages.errors import PackageError
 from sinks.packages.manifest import FILE_NAME, Manifest, encode
 from sinks.packages.place import Place, open_place
-from sinks.packages.plan import Plan, code_versions, published
+from sinks.packages.plan import OnProgress, Plan, code_versions, published
 from sinks.packages.recipe import parse_recipe
 from sinks.packages.scratch import scratch
 from sinks.packages.select import check_purpose

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -18,6 +20,7 @@ from sinks.packages.grouping import leak_proof
 from sinks.packages.kinds import KINDS
 from sinks.packages.manifest import FACTS, FILE_NAME, INDEX, Manifest, sealed
 from sinks.packages.place import Place, reading
+from sinks.packages.plan import OnProgress
 from sinks.packages.recipe import parse_recipe
 from sinks.packages.scanning import scan_data, scan_text
 from sinks.packages.scratch import scratch
@@ -26,6 +29,8 @@ from sinks.packages.terms import parse_terms
 _EXACT = ("parquet", "huggingface", "jsonl", "tfrecord", "csv")
 """Formats that hold the columns as they are, the quickest to read first."""
 _CHUNK_BYTES = 4 * 2**20
+
+FileT = TypeVar("FileT")
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ class Verified:
 class Verifier:
     """Checks one version. Reads every byte of it; holds little in memory."""
 
-    def __init__(self, place: Place, manifest: Manifest) -> None:
+    def __init__(self, place: Place, manifest: Manifest, on_progress: OnProgress) -> None:
         self._place = place
         self._manifest = manifest
+        self._on_progress = on_progress
         self._root = f"{manifest.name}/{manifest.version}"
         self._kind = KINDS[manifest.kind]
         self._faults: list[Fault] = []
@@ -79,6 +85,11 @@ class Verifier:
             leaks,
             tuple(self._faults),
         )
+
+    def _each(self, doing: str, files: Sequence[FileT]) -> Iterator[FileT]:
+        for done, file in enumerate(files):
+            self._on_progress(doing, done, len(files))
+            yield file
 
     def _fault(self, path: str, what: str) -> None:
         self._faults.append(Fault(path, what))
@@ -140,7 +151,7 @@ class Verifier:
         for path in sorted(there - {*self._manifest.paths(), FILE_NAME}):
             self._fault(path, "is not in the manifest")
         sound = set()
-        for file in self._manifest.sums().values():
+        for file in self._each("reading files", list(self._manifest.sums().values())):
             if file.path not in there:
                 self._fault(file.path, "is missing")
                 continue
@@ -165,7 +176,7 @@ class Verifier:
     def _check_counts(self, sound: set[str]) -> None:
         manifest = self._manifest
         found: Counter[tuple[str, str]] = Counter()
-        for file in manifest.files:
+        for file in self._each("counting rows", manifest.files):
             found[file.format, file.split] += file.rows
             if file.path not in sound:
                 continue
@@ -230,7 +241,7 @@ class Verifier:
         )
         engine.register("source", kind.schema.empty_table())
         engine.run(f"CREATE TABLE found AS {self._select(narrow)}")
-        for file in files:
+        for file in self._each("comparing rows with the index", files):
             rows = read_rows(file.format, kind.schema, self._place.files, f"{self._root}/{file.path}")
             engine.register("source", pa.RecordBatchReader.from_batches(kind.schema, rows))
             engine.run(f"INSERT INTO found {self._select(narrow, file.split)}")
@@ -261,7 +272,7 @@ class Verifier:
 
     def _scan(self, there: set[str]) -> None:
         """Every file that is there, also one that was changed: a leak is to be named even so."""
-        for file in self._manifest.files:
+        for file in self._each("looking for personal data", self._manifest.files):
             if file.path in there:
                 self._scan_file(file.path, file.format)
         for document in self._manifest.documents:
@@ -283,6 +294,6 @@ class Verifier:
             self._fault(path, f"{number} {unit} something that looks like personal data or a secret: {what}")
 
 
-def verify(place: Place, manifest: Manifest) -> Verified:
-    """Check a published version."""
-    return Verifier(place, manifest).run()
+def verify(place: Place, manifest: Manifest, on_progress: OnProgress = lambda *_: None) -> Verified:
+    """Check a published version. `on_progress` gets the step and its files."""
+    return Verifier(place, manifest, on_progress).run()

@@ -282,3 +282,11 @@ def test_the_commands_work_and_end_with_the_right_codes(tdc: Callable[..., Done]
         assert done.returncode == code, (words, done.stdout, done.stderr)
         assert said in " ".join((done.stdout + done.stderr).split())
         assert "Traceback" not in done.stderr
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_place(s3: dict[str, str]) -> None:
+    settings = in_s3(s3, "anything")
+    assert open_place(settings, "s3://tdc/a-prefix-without-objects").exists()
+    assert not open_place(settings, "s3://mistyped/a-prefix").exists()
+    with pytest.raises(StorageUnavailable):
+        open_place(in_s3(s3, "anything", port=9)).exists()

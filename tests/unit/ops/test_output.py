@@ -91,3 +91,13 @@ def test_what_can_hold_no_packages_is_not_taken_for_an_empty_place(tmp_path: Pat
     ran = tdc("package", "list", "--at", place, folder=tmp_path, variables={})
     assert (ran.returncode, ran.stdout) == (2, "")
     assert place in ran.stderr
+
+
+def test_a_place_that_is_not_there_is_no_empty_place(tmp_path: Path) -> None:
+    ran = tdc("package", "list", "--at", str(tmp_path / "mistyped"), folder=tmp_path, variables={})
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "mistyped is not there" in " ".join(ran.stderr.split())
+    (tmp_path / "empty").mkdir()
+    ran = tdc("package", "list", "--at", str(tmp_path / "empty"), folder=tmp_path, variables={})
+    assert ran.returncode == 0
+    assert "no package is published" in ran.stdout

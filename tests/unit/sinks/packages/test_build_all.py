@@ -66,7 +66,7 @@ def test_an_empty_package_is_named_and_the_next_one_is_built(settings: Settings)
         "0 of them are of the type nothing; there are agent_execution, conversation",
     )
     assert [(one.manifest.name, one.manifest.rows) for one in made] == [("pack", 20)]
-    assert [listed.manifest.name for listed in listing(place)] == ["pack"]
+    assert [listed.manifest.name for listed in listing(place).versions] == ["pack"]
     assert doing == {"none", "pack"}
 
 
@@ -89,7 +89,7 @@ def test_a_format_that_does_not_exist_is_refused_before_any_package_is_built(set
     place = open_place(settings)
     with pytest.raises(UsageError, match="there is no format 'xml'"):
         build_all(settings, place, [plan(), replace(plan(), formats=("xml",))], lambda *_: None, lambda _: None)
-    assert listing(place) == []
+    assert listing(place).versions == []
 
 
 def test_an_empty_package_says_what_became_of_the_runs_that_could_fill_it(settings: Settings) -> None:

@@ -237,7 +237,7 @@ def test_only_versions_with_a_manifest_are_listed(settings: Settings) -> None:
     half.mkdir()
     (half / "README.md").write_text("half")
     place = open_place(settings)
-    assert [(listed.manifest.version, listed.latest) for listed in listing(place)] == [("1.0.0", True)]
+    assert [(listed.manifest.version, listed.latest) for listed in listing(place).versions] == [("1.0.0", True)]
     with pytest.raises(PackageError, match=r"no version 9\.9\.9 of pack; there are: 1\.0\.0"):
         find(place, "pack@9.9.9")
     with pytest.raises(PackageError, match="there are: pack"):
@@ -257,8 +257,12 @@ def test_a_manifest_of_a_newer_program_or_a_broken_one_is_told(settings: Setting
     with pytest.raises(PackageError, match="newer version of this program"):
         find(open_place(settings), "pack")
     path.write_text("{")
-    with pytest.raises(PackageError, match="cannot be read"):
-        listing(open_place(settings))
+    stock(settings, 4, first=40)
+    built(settings, RECIPE.replace("pack", "other"))
+    found = listing(open_place(settings))
+    assert [listed.manifest.name for listed in found.versions] == ["other"], "a damaged one hides no other"
+    (damaged,) = found.damaged
+    assert "pack 1.0.0 cannot be read" in damaged
 
 
 def test_files_can_be_read_by_others(settings: Settings) -> None:
