@@ -8,6 +8,7 @@ whatever it looks like.
 
 from typing import Literal
 
+from streams.adapters.chat_rows import instructed, is_turn, messages_of_turns
 from streams.adapters.openai_responses import is_item, messages_of_items
 from streams.adapters.tolerant import Json, content_text, items, mapping, mappings, parsed, text
 
@@ -20,7 +21,7 @@ def is_message(value: object) -> bool:
     """Whether a value is one message or item, and not a record of several."""
     if not isinstance(value, dict) or "messages" in value:
         return False
-    return isinstance(value.get("role"), str) or is_item(value)
+    return isinstance(value.get("role"), str) or is_item(value) or is_turn(value)
 
 
 def messages_of(record: Json) -> list[Json]:
@@ -28,7 +29,7 @@ def messages_of(record: Json) -> list[Json]:
     response = mapping(record.get("response"))
     found: list[Json] = []
     for place in _requests(record):
-        given = next((_list_in(place[key]) for key in _LISTS if place.get(key)), None)
+        given = next((_list_in(place[key]) for key in _LISTS if place.get(key)), None) or instructed(place)
         given = given or next((place[key] for key in _PROMPTS if place.get(key) and not _holds_list(place[key])), None)
         if given is not None:
             found = _as_messages(given, "user")
@@ -94,4 +95,5 @@ def _list_in(value: object) -> object:
 def _as_messages(value: object, role: Literal["user", "assistant"]) -> list[Json]:
     if isinstance(value, str):
         return [{"role": role, "content": value}]
-    return messages_of_items(mappings(value) if isinstance(value, list) else [mapping(value)], role)
+    entries = messages_of_turns(mappings(value) if isinstance(value, list) else [mapping(value)])
+    return messages_of_items(entries, role)

@@ -2,8 +2,8 @@
 
 Also read: `developer` messages, the older `function_call` and `functions`, content parts, refusals, reasoning of
 several vendors, `tool_use` and `tool_result` parts, items of the Responses API, `{prompt, completion}`, logged
-`{request, response}` pairs, lines of the Batch API, and preference rows. Metadata is used where it stands beside the
-messages, in their request or response, or in `metadata`; none is required.
+`{request, response}` pairs, lines of the Batch API, preference rows, turns of ShareGPT and rows with an instruction.
+Metadata is used where it stands beside the messages, in their request or response, or in `metadata`; none is required.
 """
 
 from collections.abc import Iterator

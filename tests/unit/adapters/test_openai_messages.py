@@ -204,3 +204,72 @@ def test_what_holds_no_messages_is_reported(tmp_path: Path) -> None:
     for document in documents:
         [found] = import_document("openai-messages", tmp_path, [document])
         assert not isinstance(found, Event)
+
+
+def said(events: list[Event]) -> list[object]:
+    """Who said, called and got what, in order."""
+    found: list[object] = []
+    for event in events:
+        if event.user_message:
+            found.append(("user", event.user_message.content))
+        if event.model_called and event.model_called.output:
+            output = event.model_called.output
+            calls = [(call.name, call.arguments_json) for call in output.tool_calls]
+            found.append(("assistant", output.reasoning, output.content, calls))
+        if event.tool_returned:
+            found.append(("tool", event.tool_returned.tool, event.tool_returned.result_json))
+    return found
+
+
+def test_turns_of_share_gpt_are_messages(tmp_path: Path) -> None:
+    calls = [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]
+    turns = [
+        {"from": "human", "value": "both, please"},
+        {"from": "function_call", "value": "<think>\nfirst f\n</think>\n\n" + json.dumps(calls)},
+        {"from": "observation", "value": "one\n</tool_response>\n<tool_response>\ntwo"},
+        {"from": "gpt", "value": "done"},
+    ]
+    tools = json.dumps([{"name": "f", "parameters": {}}, {"name": "g", "parameters": {}}])
+    for conversations in (turns, json.dumps(turns)):
+        row = {"conversations": conversations, "system": "Be kind.", "tools": tools}
+        events = import_run("openai-messages", tmp_path, row)
+        start = events[0].agent_started
+        assert start is not None
+        assert (start.system_prompt, [tool.name for tool in start.tools]) == ("Be kind.", ["f", "g"])
+        assert said(events) == [
+            ("user", "both, please"),
+            ("assistant", "first f", None, [("f", '{"a":1}'), ("g", "{}")]),
+            ("tool", "f", '"one"'),
+            ("tool", "g", '"two"'),
+            ("assistant", None, "done", []),
+        ]
+
+
+def test_a_call_of_share_gpt_that_is_no_json_is_kept_as_words(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "go"}, {"from": "function_call", "value": "f(1"}]
+    assert said(import_run("openai-messages", tmp_path, {"conversations": turns}))[1:] == [
+        ("assistant", None, "f(1", [])
+    ]
+
+
+def test_a_speaker_that_is_not_known_is_reported(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "secret"}, {"from": "narrator", "value": "secret"}]
+    [found] = import_document("openai-messages", tmp_path, [{"conversations": turns}])
+    assert not isinstance(found, Event)
+    assert "speaker" in found.reason
+    assert "secret" not in found.reason
+
+
+def test_an_instruction_stands_before_its_input_and_after_earlier_rounds(tmp_path: Path) -> None:
+    row = {"instruction": "Translate.", "input": "Haus", "output": "house", "system": "Be brief."}
+    events = import_run("openai-messages", tmp_path, row)
+    assert said(events) == [("user", "Translate.\nHaus"), ("assistant", None, "house", [])]
+    assert events[0].agent_started is not None
+    assert events[0].agent_started.system_prompt == "Be brief."
+    earlier = {"instruction": "And now?", "input": "", "output": "later", "history": [["hello", "hi"]]}
+    assert said(import_run("openai-messages", tmp_path, earlier)) == [
+        ("user", "hello"),
+        ("assistant", None, "hi", []),
+        ("user", "And now?"),
+        ("assistant", None, "later", []),
+    ]
