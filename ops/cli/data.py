@@ -9,7 +9,6 @@ from typing import Annotated, Literal, cast
 import typer
 from rich.text import Text
 
-from ops.bring_up import prepare
 from ops.cli.output import AsJson, byte_progress, err, out, print_json, table
 from schemas.settings import load_settings
 
@@ -50,6 +49,7 @@ def import_(
     """
     from confluent_kafka import Producer
 
+    from ops.bring_up import prepare
     from schemas.registry import RegistryClient
     from streams.adapters.base import ImportOptions
     from streams.adapters.catalogue import format_named

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ops.cli.output import AsJson, err, out, print_json, table
-from ops.letters import Letter, read_letters, replay
 from schemas.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ops.letters import Letter
 
 Stage = Annotated[Literal["assemble", "curate", "sink"] | None, typer.Option(help="Only letters of this stage.")]
 ErrorClass = Annotated[str | None, typer.Option("--error", help="Only this error class, e.g. UnknownSchema.")]
@@ -51,6 +53,8 @@ def replay_(
     as_json: AsJson = False,
 ) -> None:
     """Send the original bytes back to their topic, once the cause is gone; what still fails comes back."""
+    from ops.letters import replay
+
     settings = load_settings()
     letters = _matching(settings, stage, error)
     count = sum(1 for _ in letters) if dry_run else replay(settings, letters)
@@ -63,7 +67,7 @@ def replay_(
 _COLUMNS = ("topic", "partition", "offset", "event", "stage", "error", "message", "bytes", "at")
 
 
-def _row(letter: Letter) -> dict[str, object]:
+def _row(letter: "Letter") -> dict[str, object]:
     record = letter.record
     return {
         "topic": record.topic,
@@ -78,7 +82,9 @@ def _row(letter: Letter) -> dict[str, object]:
     }
 
 
-def _matching(settings: Settings, stage: str | None, error: str | None) -> Iterator[Letter]:
+def _matching(settings: Settings, stage: str | None, error: str | None) -> "Iterator[Letter]":
+    from ops.letters import read_letters
+
     with err.status("reading dead letters") as status:
         for letter in read_letters(settings, lambda n, of: status.update(f"reading dead letters: {n:,} of {of:,}")):
             if stage in (None, letter.record.stage) and error in (None, letter.record.error_class):

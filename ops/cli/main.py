@@ -8,7 +8,6 @@ import typer
 
 from ops.cli import bench, data, letters, packages, pipeline, policy, stack
 from ops.cli.output import err
-from ops.stack import StackError
 from schemas.errors import TdcError, TransientError, UsageError
 
 app = typer.Typer(
@@ -48,7 +47,7 @@ def main() -> None:
         err.print(f"[red]error:[/red] {_plain(error)}")
         err.print("is everything running? `tdc up` starts the local stack")
         sys.exit(1)
-    except (TdcError, StackError) as error:
+    except TdcError as error:
         err.print(f"[red]error:[/red] {_plain(error)}")
         sys.exit(1)
     except BrokenPipeError:

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.columns import Columns
@@ -13,11 +13,11 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from ops.bring_up import prepare
 from ops.cli.output import AsJson, err, out, print_json
-from ops.status import Status, gather_status
-from ops.supervisor import Supervisor
 from schemas.settings import load_settings
+
+if TYPE_CHECKING:
+    from ops.status import Status
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +44,10 @@ def run(
     With --until-idle, traces that have no end yet are waited for: they close as `idle` after
     TDC_ASSEMBLE__IDLE_SECONDS of silence.
     """
+    from ops.bring_up import prepare
+    from ops.status import Status
+    from ops.supervisor import Supervisor
+
     settings = load_settings()
     prepare(settings)
     with Supervisor(settings, settings.home / "logs", workers) as pipeline:
@@ -100,6 +104,8 @@ def sink(attended: Attended = False) -> None:
 
 def status(as_json: AsJson = False) -> None:
     """Where every event and trace is, whether it adds up, and the lag of each stage. Exit code 1 when it does not."""
+    from ops.status import gather_status
+
     found = gather_status(load_settings())
     _print_status(found, as_json)
     if not found.balanced:
@@ -132,7 +138,7 @@ def _log_to_stderr() -> None:
     )
 
 
-def _print_status(found: Status, as_json: bool) -> None:
+def _print_status(found: "Status", as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
@@ -141,7 +147,7 @@ def _print_status(found: Status, as_json: bool) -> None:
         out.print(f"[red]does not add up:[/red] {fault}")
 
 
-def status_table(found: Status) -> Group:
+def status_table(found: "Status") -> Group:
     """The balance as a picture."""
     events, traces = found.events, found.traces
     columns = Columns(padding=(0, 3))

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops import stack
-from ops.bring_up import bring_up
 from ops.cli.output import AsJson, err, out, print_json, table
 from schemas.settings import load_settings
+
+if TYPE_CHECKING:
+    from ops.stack import PartStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +29,8 @@ def up(
 
     State lives in TDC_HOME, ports count up from TDC_PORT_BASE. The first start downloads what is missing, once.
     """
+    from ops.bring_up import bring_up
+
     rows = bring_up(load_settings(), err, s3=s3)
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -37,6 +40,8 @@ def up(
 
 def down(as_json: AsJson = False) -> None:
     """Stop the local stack. Data stays in TDC_HOME."""
+    from ops import stack
+
     rows = stack.down(load_settings().home)
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -46,7 +51,7 @@ def down(as_json: AsJson = False) -> None:
         out.print(_table("local stack", rows))
 
 
-def _table(title: str, rows: Sequence[stack.PartStatus]) -> object:
+def _table(title: str, rows: "Sequence[PartStatus]") -> object:
     return table(
         title,
         ("part", "listens at", "state", "detail"),

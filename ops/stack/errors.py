@@ -1,6 +1,6 @@
 """What can go wrong with the local stack, told for the person who typed `tdc up`.
 
-StackError                base; `str(error)` is the whole message, with what to do
+StackError                a TdcError; `str(error)` is the whole message, with what to do
 ├─ UnavailableError       a part cannot be had on this machine (no Java, no Go, no network)
 ├─ PortTakenError         somebody else listens where a part should
 └─ PartFailedError        a part did not start, or did not become healthy in time
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.errors import TdcError
+
 LOG_TAIL_LINES = 12
 _TAIL_BYTES = 65_536
 # Java prints a hundred of these after the one line that says what was wrong.
 _STACK_FRAMES = ("\tat ", "\t...")
 
 
-class StackError(Exception):
+class StackError(TdcError):
     """The local stack could not do what was asked; the message says why and what to do."""
 
 

@@ -101,3 +101,10 @@ def test_a_place_that_is_not_there_is_no_empty_place(tmp_path: Path) -> None:
     ran = tdc("package", "list", "--at", str(tmp_path / "empty"), folder=tmp_path, variables={})
     assert ran.returncode == 0
     assert "no package is published" in ran.stdout
+
+
+def test_help_waits_for_no_library_that_only_some_commands_need() -> None:
+    heavy = {"boto3", "confluent_kafka", "deltalake", "duckdb", "pandas", "pyarrow", "redis", "faust"}
+    program = f"import ops.cli.main, sys; print(sorted({heavy!r} & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
