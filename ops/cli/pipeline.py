@@ -106,8 +106,12 @@ def status(as_json: AsJson = False) -> None:
     """Where every event and trace is, whether it adds up, and the lag of each stage. Exit code 1 when it does not."""
     from ops.status import gather_status
 
-    found = gather_status(load_settings())
+    settings = load_settings()
+    found = gather_status(settings)
     _print_status(found, as_json)
+    if not as_json:  # in another folder it is another stack, or this one with other tables
+        looked = f"Kafka at {settings.kafka_config()['bootstrap.servers']}, tables at {settings.storage_root()}"
+        out.print(looked, style="dim", markup=False, soft_wrap=True)
     if not found.balanced:
         raise typer.Exit(1)
 

@@ -83,6 +83,7 @@ def test_import_run_and_look_at_what_came_of_it(line: Line, runs: Path) -> None:
     assert {name: status[name] for name in ("events", "traces", "lag")} == {
         name: again[name] for name in ("events", "traces", "lag")
     }
+    assert f"tables at {line.settings.storage_root()}" in line.tdc("status").stdout
 
     rows = ok(line.tdc("query", "SELECT trace_id, events FROM traces ORDER BY 1", "--json"))
     assert len(rows) == 5
