@@ -195,7 +195,7 @@ class SinkTable:
             added.append(out.close())
         for path in sorted(change.paths):
             out = DataFile(store, self.spec)
-            copy_without(store, path, change.deletions, out)
+            copy_without(store, [path], change.deletions, out)
             added.append(out.close())
         return [action for action in added if action is not None]
 

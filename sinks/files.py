@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,22 +49,22 @@ class DataFile:
             )
         self._writer.write_table(rows, row_group_size=self._spec.row_group_rows)
 
-    def close(self) -> AddAction | None:
-        """Finish the file; None when nothing was written to it."""
+    def close(self, *, data_change: bool = True) -> AddAction | None:
+        """Finish the file; None when nothing was written to it. Without `data_change` its rows stood elsewhere before."""
         if self._writer is None:
             return None
         self._writer.close()
         size = self._stream.tell()
         self._stream.close()
         stats = json.dumps(_stats(self._metadata[0], self._spec.stats))
-        return AddAction(self._path, size, {}, now_millis(), True, stats)
+        return AddAction(self._path, size, {}, now_millis(), data_change, stats)
 
 
-def copy_without(store: pafs.FileSystem, path: str, deletions: Sequence[Deletion], out: DataFile) -> None:
-    """Copy the rows of one file that no deletion takes out."""
+def copy_without(store: pafs.FileSystem, paths: Iterable[str], deletions: Sequence[Deletion], out: DataFile) -> None:
+    """Copy the rows of some files that no deletion takes out, into row groups of full size."""
     kept: list[pa.Table] = []
     size = 0
-    for batch in _batches(store, path, out.schema):
+    for batch in (batch for path in paths for batch in _batches(store, path, out.schema)):
         rows = batch.filter(pc.invert(_deleted(batch, deletions)))
         if rows.num_rows == 0:
             continue

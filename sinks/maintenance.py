@@ -2,6 +2,11 @@
 
 It runs on handles of its own, in a thread. Rows that are appended meanwhile do not disturb a compaction; rows that
 are taken out make it fail, and the next round tries again. The sink's own commits see a compaction and plan again.
+
+Several sinks may compact one table at the same time. The library's own `optimize` lets both pass, and then every row
+stands twice (deltalake 1.6.6: removals without `dataChange` are no conflict for it). So merged files are written and
+committed here, as the sink commits: at exactly the version after the one that was looked at, and only while all files
+that were merged are still part of the table.
 """
 
 import logging
@@ -11,11 +16,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
+import pyarrow.fs as pafs
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import RemoveAction
 
 from schemas.settings import Settings
 from sinks.delta import client_options
+from sinks.files import DataFile, copy_without, now_millis
 from sinks.tables import TABLES, TableSpec, table_uri
 
 log = logging.getLogger(__name__)
@@ -27,6 +36,7 @@ MERGE_ALL_EVERY = 10
 CLEAN_EVERY = 20
 """Every so many compactions, files and log entries beyond the stated history are deleted."""
 
+_COMMIT_ATTEMPTS = 50
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -54,20 +64,55 @@ def compact(settings: Settings, name: str, *, target_bytes: int | None = None) -
     """Merge files smaller than the target (default: `sink.target_file_bytes`), and write a checkpoint."""
     spec = TABLES[name]
     table = open_handle(settings, name)
-    done = Upkeep(name)
-    try:
-        metrics = table.optimize.compact(
-            target_size=target_bytes or settings.sink.target_file_bytes,
-            max_concurrent_tasks=1,
-            writer_properties=_writer_properties(spec),
-            post_commithook_properties=_NO_HOOKS,
-        )
-        done = Upkeep(name, files_removed=metrics["numFilesRemoved"], files_added=metrics["numFilesAdded"])
-    except CommitFailedError:
-        done = Upkeep(name, overtaken=True)
+    removed = added = 0
+    overtaken = False
+    if {field.name for field in table.schema().fields} <= set(spec.schema.names):  # else of a later release: its own
+        for sizes in _bins(table, target_bytes or settings.sink.target_file_bytes):
+            if not _merge(table, spec, sizes):
+                overtaken = True
+                break
+            removed, added = removed + len(sizes), added + 1
     table.update_incremental()
     table.create_checkpoint()
-    return done
+    return Upkeep(name, files_removed=removed, files_added=added, overtaken=overtaken)
+
+
+def _bins(table: DeltaTable, target_bytes: int) -> list[dict[str, int]]:
+    """Files to merge with one another, oldest first, with their sizes: together no more than the target."""
+    active = pa.table(table.get_add_actions()).select(["modification_time", "path", "size_bytes"]).to_pylist()
+    bins: list[dict[str, int]] = [{}]
+    for _, path, size in sorted(tuple(row.values()) for row in active if row["size_bytes"] < target_bytes):
+        if sum(bins[-1].values()) + size > target_bytes:
+            bins.append({})
+        bins[-1][path] = size
+    return [sizes for sizes in bins if len(sizes) > 1]
+
+
+def _merge(table: DeltaTable, spec: TableSpec, sizes: Mapping[str, int]) -> bool:
+    """Put one file in the place of several; False when one of them is not part of the table any more."""
+    store = pafs.PyFileSystem(DeltaStorageHandler.from_table(table._table))
+    out = DataFile(store, spec)
+    copy_without(store, sizes, (), out)
+    merged = out.close(data_change=False)
+    now = now_millis()
+    actions = [RemoveAction(path, False, now, size, {}) for path, size in sizes.items()]
+    for _ in range(_COMMIT_ATTEMPTS):
+        if not sizes.keys() <= set(pa.table(table.get_add_actions())["path"].to_pylist()):
+            return False
+        try:
+            table.create_write_transaction(
+                [*([merged] if merged else []), *actions],
+                "append",
+                spec.schema,
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except CommitFailedError:
+            table.update_incremental()
+            continue
+        table.update_incremental()
+        return True
+    return False
 
 
 def clean(settings: Settings, name: str) -> Upkeep:
@@ -139,7 +184,3 @@ class Maintenance:
                     log.info("clean-up: %s", clean(self._settings, name))
             except (OSError, DeltaError, pa.ArrowException) as error:
                 log.warning("upkeep of table %s failed (%s); it is tried again later", name, type(error).__name__)
-
-
-def _writer_properties(spec: TableSpec) -> WriterProperties:
-    return WriterProperties(compression="ZSTD", max_row_group_size=spec.row_group_rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -257,6 +258,46 @@ def test_a_compaction_of_files_that_lost_rows_meanwhile_is_refused(
         patch.setattr(maintenance, "open_handle", lambda *_: early)
         assert maintenance.compact(settings, "traces").overtaken
     assert stored(settings)["traces"] == [("t0", 1), ("t1", 2), ("t2", 1)]
+
+
+def test_of_two_compactions_at_once_one_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = opened(settings)
+    for number in range(4):
+        sink.flush(batch_of(trace(f"t{number}"), first=number))
+    early = handle(settings, "traces")
+    assert maintenance.compact(settings, "traces").files_removed == 4
+    sink.flush(batch_of(trace("t4"), first=4))
+    with monkeypatch.context() as patch:
+        patch.setattr(maintenance, "open_handle", lambda *_: early)
+        assert maintenance.compact(settings, "traces") == maintenance.Upkeep("traces", overtaken=True)
+    assert stored(settings)["traces"] == [(f"t{number}", 1) for number in range(5)]
+
+
+def test_compactions_of_two_sinks_double_no_row(settings: Settings) -> None:
+    sink = opened(settings)
+    for number in range(12):
+        sink.flush(batch_of(trace(f"t{number}"), first=number))
+    rounds: list[maintenance.Upkeep] = []
+    threads = [
+        threading.Thread(target=lambda: rounds.append(maintenance.compact(settings, "traces"))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(round_.files_removed for round_ in rounds) == [0, 0, 12]
+    assert stored_counts(settings).rows["traces"] == 12
+    assert pa.table(handle(settings, "traces").get_add_actions()).num_rows == 1
+
+
+def test_merged_rows_are_put_into_groups_of_full_size(settings: Settings) -> None:
+    sink = opened(settings)
+    for number in range(5):
+        sink.flush(batch_of(trace(f"t{number}"), first=number))
+    maintenance.compact(settings, "traces")
+    [uri] = handle(settings, "traces").file_uris()
+    if not uri.startswith("s3:"):
+        assert pq.ParquetFile(uri.removeprefix("file://")).metadata.num_row_groups == 1
 
 
 def test_upkeep_while_writing_and_reading_loses_nothing(settings: Settings) -> None:
