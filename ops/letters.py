@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from schemas.codec import decode
+from schemas.codec import REPLAYED, decode
 from schemas.errors import BrokerUnavailable, PermanentError
 from schemas.records import DeadLetter
 from schemas.registry import RegistryClient
@@ -14,8 +14,6 @@ from streams.kafka import partitions_of, producer_config, to_message
 from streams.ports import ORIGINAL
 
 TOPIC = "dead-letters"
-REPLAYED = "replayed-from"
-"""Header of a message that was sent again: where it lay the last time."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from schemas.errors import InvalidRecord, InvalidWireFormat, UndecodableRecord
 from schemas.records import BODY_TYPES, Event, EventBatch, Record
 
 HEADER_NAME = "__value_schema_id"
+REPLAYED = "replayed-from"
+"""Header of a message that was sent again out of the dead letters: where it lay the last time."""
 _all_bodies = attrgetter(*BODY_TYPES)
 _PREFIX = struct.Struct(">bI")
 _GUID_FRAME = 17
@@ -47,6 +49,11 @@ class SchemaLookup(Protocol):
     """Finds a writer's schema. Raises UnknownSchema (permanent) or RegistryUnavailable (transient)."""
 
     def writer_schema(self, schema_id: SchemaId) -> WriterSchema: ...
+
+
+def is_replayed(headers: Headers) -> bool:
+    """Whether a message was sent again: one of its readers may have processed it the first time."""
+    return any(name == REPLAYED for name, _ in headers or ())
 
 
 def encode(record: Record, schema_id: int) -> bytes:

@@ -1,10 +1,11 @@
 """One consumed message, and the table entry it becomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import Message
 
-from schemas.codec import SchemaLookup, decode, decode_one_of
+from schemas.codec import SchemaLookup, decode, decode_one_of, is_replayed
+from schemas.errors import InvalidRecord
 from schemas.records import Decision, Example, ExampleRetraction, Pattern, Record, Trace
 from sinks.plan import Entry, decision_entry, example_entry, pattern_entry, retraction_entry, trace_entry
 
@@ -45,6 +46,14 @@ def consumed(message: Message) -> Consumed:
 
 def to_entry(message: Consumed, lookup: SchemaLookup) -> Entry:
     """Decode one message of any of the sink's topics. Raises PermanentError or RegistryUnavailable."""
+    try:
+        entry = _entry(message, lookup)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # whatever stands in a foreign record
+        raise InvalidRecord(f"it cannot be made a row of a table ({type(error).__name__})") from None
+    return replace(entry, may_exist=True) if is_replayed(message.headers) else entry
+
+
+def _entry(message: Consumed, lookup: SchemaLookup) -> Entry:
     if message.topic == "traces":
         trace = decode(message.value, lookup, Trace, message.headers)
         return trace_entry(trace, message.partition, message.offset)

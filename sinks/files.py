@@ -50,7 +50,7 @@ class DataFile:
         self._writer.write_table(rows, row_group_size=self._spec.row_group_rows)
 
     def close(self, *, data_change: bool = True) -> AddAction | None:
-        """Finish the file; None when nothing was written to it. Without `data_change` its rows stood elsewhere before."""
+        """Finish the file; None when nothing was written. Without `data_change` its rows stood elsewhere before."""
         if self._writer is None:
             return None
         self._writer.close()

@@ -32,7 +32,7 @@ def read(source: RecordingFile, options: ImportOptions) -> Iterator[Event | Brok
             yield from events_of(spans, options)
         if missing := store.logs_without_span():
             reason = (
-                f"{missing} log records of model calls belong to spans that the file does not hold; where logs and spans "
-                "were exported apart, append one file to the other and import that"
+                f"{missing} log records of model calls belong to spans that the file does not hold; where logs and "
+                "spans were exported apart, append one file to the other and import that"
             )
             yield BrokenRecord(str(source.path), None, None, reason)

@@ -22,6 +22,7 @@ from schemas.records import (
     WithheldReason,
 )
 from schemas.steps import step_count
+from streams.core.figures import finite, long_sum
 
 WITHHELD = "withheld"
 """Stands where a producer's own words would."""
@@ -115,7 +116,7 @@ def build_trace(events: tuple[Event, ...], closing: Closing, redaction: Redactio
     started = next((e.agent_started for e in events if e.agent_started and e.agent_started.root), None)
     started_at = min(event.occurred_at for event in events)
     ended_at = max(event.occurred_at for event in events)
-    stated = root_end.duration_seconds if root_end else None
+    stated = finite(root_end.duration_seconds) if root_end else None
     model = _main_model(events)
     first = events[0]
     return Trace(
@@ -219,4 +220,4 @@ def _tokens(events: Sequence[Event], field: str) -> int | None:
         for e in events
         if e.model_called and e.model_called.usage and (count := getattr(e.model_called.usage, field)) is not None
     ]
-    return sum(counts) if counts else None
+    return long_sum(counts)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from schemas.codec import SchemaLookup, decode
+from schemas.codec import SchemaLookup, decode, is_replayed
 from schemas.errors import PermanentError
 from schemas.records import ExampleRetraction, Trace
 from streams.core.curate import Assessed, Curated, assess, decide
@@ -231,7 +231,7 @@ class CurateStage:
                 METRICS.dead_letters.labels(STAGE).inc()
                 continue
             unsure = message.offset < own.unsure_before or message.offset in own.unsure
-            if unsure and not trace.redelivered:
+            if (unsure or is_replayed(message.headers)) and not trace.redelivered:
                 trace = msgspec.structs.replace(trace, redelivered=True)
             traces.append(_Read(message.offset, trace))
         return traces, dead

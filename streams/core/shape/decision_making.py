@@ -14,10 +14,10 @@ from schemas.chat_text import json_text, message_text, messages_text
 from schemas.records import DecisionMade, DecisionOption, DecisionOutcome, Event, Message
 from schemas.seed_text import money, seconds_text
 from schemas.steps import Step, decisions
+from streams.core.figures import finite
 from streams.core.labels import type_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.material import Material
-from streams.core.shape.measures import finite
 from streams.core.shape.moments import State
 from streams.core.shape.notes import Figures, Option, OutcomeNote, ReasoningNote, performance_note, words
 

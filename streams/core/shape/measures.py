@@ -1,18 +1,12 @@
 """Time, cost and tokens of turns and runs, as far as the record tells. Times that were made up by an importer count
 as unknown."""
 
-import math
-
+from streams.core.figures import finite, long_sum
 from streams.core.shape.moments import Moment
 from streams.core.shape.notes import PerformanceNote, Shares, performance_note
 from streams.core.view import TraceView
 
 MICROS = 1_000_000
-
-
-def finite(number: float | None) -> float | None:
-    """A number that can be written in JSON; anything else is unknown."""
-    return number if number is not None and math.isfinite(number) else None
 
 
 class Measures:
@@ -60,8 +54,8 @@ class Measures:
                 seconds += [latency] if latency is not None and latency >= 0 else []
         time = sum(seconds) if seconds else None
         cost = sum(costs) if costs else None
-        input_tokens = sum(inputs) if inputs else None
-        output_tokens = sum(outputs) if outputs else None
+        input_tokens = long_sum(inputs)
+        output_tokens = long_sum(outputs)
         tokens = (input_tokens or 0) + (output_tokens or 0) if inputs or outputs else None
         share = Shares(_share(time, self.seconds), _share(cost, self.cost_usd), _share(tokens, self.tokens))
         return performance_note(time, cost, input_tokens, output_tokens, share)

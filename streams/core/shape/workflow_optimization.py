@@ -12,11 +12,11 @@ import msgspec
 
 from schemas.chat_text import beginning_and_end, json_text, message_text, messages_text
 from schemas.records import Message
+from streams.core.figures import finite
 from streams.core.labels import type_packages
 from streams.core.shape.draft import Draft, ExampleKind
 from streams.core.shape.judgement import Twin
 from streams.core.shape.material import MAX_TEXT_CHARS, Material
-from streams.core.shape.measures import finite
 from streams.core.shape.moments import State
 from streams.core.shape.notes import PerformanceNote, ReasoningNote, Slower
 

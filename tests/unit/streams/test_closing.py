@@ -1,6 +1,7 @@
 """What closing a trace refuses, and that a long redaction is seen to go on."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +9,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from schemas.records import DeadLetter, Event, QuarantinedTrace, Trace
+from schemas.records import DeadLetter, Event, Message, ModelCalled, QuarantinedTrace, Trace, Usage
+from sinks.plan import trace_entry
 from streams.core.redact.finding import Finding
 from streams.core.redact.policy import RedactionPolicy
 from streams.core.redact.redactor import RULES_ALONE, Redactor
-from streams.ports import Message, dead_letter
+from streams.ports import Message as Consumed
+from streams.ports import dead_letter
 from streams.runtime import Watchdog
 from streams.stages.assemble import AssembleStage
 from tests.simulation.world import LOOKUP, TroubledState
@@ -139,9 +142,24 @@ def test_a_watchdog_that_hears_of_work_does_not_bark(monkeypatch: pytest.MonkeyP
 
 def test_headers_of_a_message_are_content_and_travel_in_the_value_of_its_letter() -> None:
     headers = (("baggage", MAIL.encode()), ("baggage", b"second"), (MAIL, b"1"))
-    message = Message("agent-events", 1, 2, 3, b"k", b"v", headers)
+    message = Consumed("agent-events", 1, 2, 3, b"k", b"v", headers)
     out = dead_letter(message, "assemble", ValueError("no content"), 4)
     assert MAIL not in str(out.headers)
     assert dict(out.headers)["event-index"] == b"4"
     assert isinstance(out.record, DeadLetter)
     assert out.record.headers == {"baggage": MAIL.encode(), MAIL: b"1"}
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
+def test_figures_that_nothing_can_hold_are_unknown_and_stop_nobody(seconds: float) -> None:
+    many = Usage(input_tokens=2**62, output_tokens=-(2**63))
+    run = Run("t").starts(goal="g").hears("h")
+    for _ in range(5):
+        run.add(ModelCalled(output=Message(role="assistant", content="x"), usage=many))
+    bench = bench_with(RULES_ALONE)
+    bench.send(run.ends(duration_seconds=seconds).events)
+    bench.wait(5_000)
+    (trace,) = bench.world.records("traces", Trace)
+    assert (trace.withheld, trace.input_tokens, trace.output_tokens) == (None, None, None)
+    assert math.isfinite(trace.duration_seconds)
+    assert trace_entry(trace, 0, 0).row

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 
-from schemas.codec import encode
+from schemas.codec import REPLAYED, encode
 from schemas.records import Consent, Decision, Example, ExampleRetraction, FeedbackGiven, QualityWindow, Trace
 from streams.core.near_duplicates.records import Candidate, Claim, Rules, Withdrawal
 from streams.core.patterns.counters import Group
@@ -287,6 +288,23 @@ def test_what_is_told_again_takes_back_what_was_told_before() -> None:
     first = kinds.index(ExampleRetraction)
     assert kinds.count(ExampleRetraction) == 1
     assert first == len(kinds) - first - 1 > 0
+
+
+def test_what_was_sent_again_out_of_the_dead_letters_takes_back_what_was_told_before() -> None:
+    world = World(1)
+    stage = stage_of(world)
+
+    async def work() -> None:
+        await stage.acquire(0)
+        await stage.handle(0, messages(world, [trace_of(1)]))
+        again = messages(world, [trace_of(1)])
+        await stage.handle(0, [replace(message, headers=((REPLAYED, b"traces-0-0"),)) for message in again])
+
+    run(work())
+    kinds = [type(record) for record in world.published("examples", Example, ExampleRetraction)]
+    first = kinds.index(ExampleRetraction)
+    assert first == len(kinds) - first - 1 > 0
+    assert [decision.redelivered for decision in world.records("decisions", Decision)] == [False, True]
 
 
 def test_patterns_are_made_of_runs_whose_content_may_be_used() -> None:
