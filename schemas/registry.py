@@ -23,6 +23,10 @@ from schemas.settings import Settings
 
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_ID = 2**31 - 1
+_GUIDS = "/schemas/guids/"
+"""Registries without this way answer in words of their own."""
+_REFUSALS = (400, 404, 409, 422)
+"""With an error code of the registry: it does not know the schema, or does not take it."""
 _FORGET_UNKNOWN_SECONDS = 5.0
 """An unknown id is asked for again after this long: it may have been registered in between."""
 _FAR_IDS = 1_000
@@ -82,7 +86,7 @@ class RegistryClient(SchemaLookup):
         if asked_at is not None and time.monotonic() - asked_at < _FORGET_UNKNOWN_SECONDS:
             raise UnknownSchema(f"schema id {schema_id} is not in the registry")
         self._check_flood(schema_id)
-        path = f"/schemas/guids/{schema_id}" if isinstance(schema_id, uuid.UUID) else f"/schemas/ids/{schema_id}"
+        path = f"{_GUIDS}{schema_id}" if isinstance(schema_id, uuid.UUID) else f"/schemas/ids/{schema_id}"
         try:
             answer = self._call("GET", path)
         except UnknownSchema:
@@ -90,6 +94,8 @@ class RegistryClient(SchemaLookup):
                 self._unknown.clear()
             self._unknown[schema_id] = time.monotonic()
             raise UnknownSchema(f"schema id {schema_id} is not in the registry") from None
+        if "schema" not in answer:
+            raise RegistryUnavailable(f"the schema registry at {self._url} gives no schema for an id it knows")
         self._writers[schema_id] = found = _writer_schema(str(answer["schema"]))
         if isinstance(schema_id, int):
             self._highest = max(self._highest, schema_id)
@@ -112,12 +118,23 @@ class RegistryClient(SchemaLookup):
             raise RegistryUnavailable(
                 f"the schema registry at {self._url} does not answer ({type(error).__name__})"
             ) from None
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise RegistryUnavailable(f"the schema registry at {self._url} answered {answer.status_code}")
-        if answer.status_code >= 400:
+        found = _json_object(answer)
+        if answer.status_code in _REFUSALS and ("error_code" in found or path.startswith(_GUIDS)):
             raise UnknownSchema(f"the schema registry refused {method} {path}: {answer.status_code}")
-        result: dict[str, Any] = answer.json()
-        return result
+        if answer.status_code != 200 or not found:
+            # Also a gateway or a login before it: what they say is no word on the schema.
+            hint = "; see TDC_REGISTRY__USERNAME and _PASSWORD" if answer.status_code in (401, 403) else ""
+            raise RegistryUnavailable(f"the schema registry at {self._url} answered {answer.status_code}{hint}")
+        return found
+
+
+def _json_object(answer: requests.Response) -> dict[str, Any]:
+    """The object of an answer; an empty one where it is something else."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _writer_schema(text: str) -> WriterSchema:
