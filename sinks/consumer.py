@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, not in __all__
 
 from schemas.codec import SchemaLookup
@@ -270,16 +270,19 @@ class _Runner:
                 f"topics {', '.join(LANE_TOPICS)} must have the same number of partitions, they have {counts}"
             )
         self.tables.take_lanes({part.partition for part in self.assigned})
-        ends = self._log_ends()
+        ends, held = self._log_ends(), self._log_offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         starts = []
         for part in self.assigned:
-            offset = self.tables.resume_offset(part.topic, part.partition)
-            _check_log_end(part, offset, ends[part.topic, part.partition])
-            starts.append(TopicPartition(part.topic, part.partition, offset or OFFSET_BEGINNING))
+            key = part.topic, part.partition
+            offset = self.tables.resume_offset(*key)
+            _check_log_end(part, offset, ends[key])
+            if 0 < offset < held[key]:
+                log.error("%s-%d: messages %d to %d were deleted before they were stored", *key, offset, held[key] - 1)
+            starts.append(TopicPartition(*key, max(offset, held[key])))
         self.consumer.assign(starts)
         self.consumer.resume(starts)
         self.assigned = starts
-        self.starts = {(part.topic, part.partition): max(0, part.offset) for part in starts}
+        self.starts = {(part.topic, part.partition): part.offset for part in starts}
         self.positioned = True
 
     def _log_ends(self) -> dict[PartitionKey, int]:
@@ -287,9 +290,11 @@ class _Runner:
 
         Asked over a connection of its own: on the consumer's, each question would wait behind a fetch.
         """
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        return self._log_offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _log_offsets(self, which: OffsetSpec) -> dict[PartitionKey, int]:
         asked = self.admin.list_offsets(
-            {TopicPartition(part.topic, part.partition): latest for part in self.assigned},
+            {TopicPartition(part.topic, part.partition): which for part in self.assigned},
             request_timeout=_METADATA_SECONDS,
         )
         try:

@@ -30,6 +30,7 @@ def dead_letter(message: Consumed, error: PermanentError) -> DeadLetter:
         key=message.key,
         value=message.value,
         failed_at=message.timestamp_millis * 1000,
+        headers={name: raw for name, raw in reversed(message.headers) if raw is not None},  # of one name the first
     )
 
 

@@ -39,6 +39,7 @@ _T = TypeVar("_T")
 EXIT_RETRIES_OVER = 69
 EXIT_BUG = 70
 EXIT_STALLED = 71
+EXIT_LOG_LOST = 74
 EXIT_STATE_LOST = 75
 
 
@@ -130,12 +131,28 @@ class Runtime:
                 continue
             async with self._lock(tp.partition):
                 applied = await self._persist(partial(self._stage.acquire, tp.partition))
-                low, _ = await self._persist(partial(self._reader.watermarks, self._stage.topic, tp.partition))
+                low, high = await self._persist(partial(self._reader.watermarks, self._stage.topic, tp.partition))
+                self._compare(tp.partition, applied, low, high)
                 self._starts[tp.partition] = positions[tp] = max(applied or 0, low)
                 self._owned.add(tp.partition)
         self._in_flight.forget()
         self.ready = True
         return positions
+
+    def _compare(self, partition: int, applied: int | None, low: int, high: int) -> None:
+        """The state against the log: what is not in the log any more cannot be processed, and that must be known."""
+        if applied is None or low <= applied <= high:
+            return
+        name = f"{self._stage.topic}-{partition}"
+        if applied < low:
+            log.error("%s: messages %d to %d were deleted before they were processed", name, applied, low - 1)
+            return
+        log.critical(
+            "%s: the state has applied all up to offset %d, but the log ends at %d: the topic was deleted and made "
+            "anew, or lost its end. Going on would drop new messages. Give the stages another redis.key_prefix and "
+            "the tables another root, or restore the topic", name, applied - 1, high,
+        )  # fmt: skip
+        leave(EXIT_LOG_LOST)
 
     def _lock(self, partition: int) -> asyncio.Lock:
         return self._locks.setdefault(partition, asyncio.Lock())

@@ -1,6 +1,7 @@
 """From a consumed message to a table entry."""
 
 import math
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from schemas.codec import REPLAYED, encode
 from schemas.errors import InvalidRecord
 from schemas.records import Record
 from sinks.decoding import Consumed, to_entry
+from sinks.letters import dead_letter
 from tests.simulation.world import LOOKUP, SCHEMA_IDS
 from tests.unit.sinks.samples import decision, example, trace
 
@@ -24,6 +26,13 @@ def test_what_was_sent_again_may_stand_in_the_table_already(topic: str, record: 
     assert not to_entry(message(topic, record), LOOKUP).may_exist
     again = to_entry(message(topic, record, replayed_from=b"traces-0-3"), LOOKUP)
     assert (REPLAYED, again.may_exist, again.offset) == ("replayed-from", True, 7)
+
+
+def test_a_dead_letter_keeps_the_headers_that_a_replay_needs() -> None:
+    found = message("traces", trace())
+    headers = (("__value_schema_id", b"\x00\x00\x00\x00\x07"), ("baggage", None), ("__value_schema_id", b"later"))
+    letter = dead_letter(replace(found, headers=headers), InvalidRecord("it is wrong"))
+    assert letter.headers == {"__value_schema_id": b"\x00\x00\x00\x00\x07"}
 
 
 def test_a_record_that_makes_no_row_is_invalid_and_ends_nothing() -> None:

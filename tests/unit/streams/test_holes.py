@@ -78,11 +78,17 @@ class _Event:
         self.message = _Raw(offset)
 
 
-def deliver(monkeypatch: pytest.MonkeyPatch, stage: Stage, reader: Reader, offsets: Sequence[int]) -> list[int]:
-    """Offsets that were applied when a new owner gets these. Raises Left."""
+def deliver(
+    monkeypatch: pytest.MonkeyPatch,
+    stage: Stage,
+    reader: Reader,
+    offsets: Sequence[int],
+    expected: int = runtime.EXIT_STATE_LOST,
+) -> list[int]:
+    """Offsets that were applied when a new owner gets these. Raises Left where it leaves with the expected code."""
 
     def leave(code: int) -> None:
-        assert code == runtime.EXIT_STATE_LOST
+        assert code == expected
         raise Left
 
     monkeypatch.setattr(runtime, "leave", leave)
@@ -118,3 +124,21 @@ def test_a_hole_that_the_log_has_itself_is_passed(monkeypatch: pytest.MonkeyPatc
 def test_a_log_that_begins_later_is_taken_up_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deliver(monkeypatch, Stage(None), Reader(range(5, 10)), [5, 6]) == [5, 6]
     assert deliver(monkeypatch, Stage(2), Reader(range(5, 10)), [5, 6]) == [5, 6]
+
+
+def test_what_was_deleted_before_it_was_processed_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliver(monkeypatch, Stage(2), Reader(range(5, 10)), [5, 6])
+    assert "messages 2 to 4 were deleted before they were processed" in caplog.text
+
+
+def test_a_state_that_is_ahead_of_its_log_drops_no_new_messages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(10)
+    with pytest.raises(Left):
+        deliver(monkeypatch, stage, Reader(range(5)), [0, 1, 2], runtime.EXIT_LOG_LOST)
+    assert stage.handled == []
+    assert "up to offset 9, but the log ends at 5" in caplog.text
+    assert deliver(monkeypatch, Stage(5), Reader(range(5)), []) == []
