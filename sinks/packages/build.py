@@ -340,4 +340,5 @@ class Builder:
 
     def _discard(self) -> None:
         with suppress(Exception):  # the build's own failure is what matters; the next build clears up
+            self._turn.renew(at_once=True)  # where another builder took over, what lies there is its own
             self._place.discard(self._recipe.name, self._version)

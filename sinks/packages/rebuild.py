@@ -41,7 +41,7 @@ class _Alone:
     def take(self) -> None:
         """Nothing to do."""
 
-    def renew(self) -> None:
+    def renew(self, *, at_once: bool = False) -> None:
         """Nothing to do."""
 
     def give_back(self) -> None:

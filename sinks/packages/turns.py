@@ -30,8 +30,9 @@ class Turn(Protocol):
     def take(self) -> None:
         """Take it. Raises PackageError where another builder has it."""
 
-    def renew(self) -> None:
-        """Say that the builder lives; call it often. Raises PackageError where the turn was lost."""
+    def renew(self, *, at_once: bool = False) -> None:
+        """Say that the builder lives; call it often, `at_once` where much depends on it. Raises PackageError where the
+        turn was lost."""
 
     def give_back(self) -> None:
         """Let the next builder go."""
@@ -61,7 +62,7 @@ class DirectoryTurn:
             else:
                 os.close(handle)
 
-    def renew(self) -> None:
+    def renew(self, *, at_once: bool = False) -> None:
         """Nothing to do: the lock lives as long as the process."""
 
     def give_back(self) -> None:
@@ -119,8 +120,8 @@ class BucketTurn:
             )
         self._put(instead_of=found["ETag"])
 
-    def renew(self) -> None:
-        if time.monotonic() - self._renewed < _RENEW_SECONDS:
+    def renew(self, *, at_once: bool = False) -> None:
+        if not at_once and time.monotonic() - self._renewed < _RENEW_SECONDS:
             return
         try:
             self._put(instead_of=self._etag)

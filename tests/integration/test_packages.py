@@ -187,8 +187,9 @@ def test_a_lease_of_a_dead_machine_runs_out(
     assert place.size("pack/.building") is None
 
 
-def test_a_builder_that_lost_its_lease_stops(
-    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stage", ["choosing rows", "finishing files"])
+def test_a_builder_that_lost_its_lease_stops_and_leaves_alone_what_the_next_one_wrote(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     settings = in_s3(s3, tmp_path.name)
     stock(settings, 4)
@@ -196,12 +197,14 @@ def test_a_builder_that_lost_its_lease_stops(
     monkeypatch.setattr("sinks.packages.turns._RENEW_SECONDS", 0)
 
     def on_progress(what: str, done: int, total: int) -> None:
-        if what == "choosing rows":
+        if what == stage:
             place.write("pack/.building", b'{"host": "other", "pid": 1, "started": 0}')
+            place.write("pack/1.0.0/parquet/train-of-the-other.parquet", b"rows")
 
     with pytest.raises(PackageError, match="another builder took over; nothing was published"):
         build(settings, place, plan(), on_progress)
     assert place.names() == []
+    assert place.size("pack/1.0.0/parquet/train-of-the-other.parquet") == 4
 
 
 @dataclass(frozen=True)
