@@ -84,6 +84,7 @@ class Site:
         sections: dict[str, dict[str, Any]] = {key: dict(values) for key, values in QUICK.items()}
         sections["assemble"]["amend_seconds"] = 8
         sections["storage"] = storage
+        sections.setdefault("sink", {})["compact_every_commits"] = 3  # so that two sinks do it at the same time
         self.settings = load_settings(home=self.home, port_base=base, policy=self.policy, redaction=RULES, **sections)
         """As the checker sees the servers: past the proxies."""
         fresh_topics(self.settings)
