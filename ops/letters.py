@@ -124,6 +124,7 @@ def replay(settings: Settings, letters: Iterator[Letter]) -> int:
             try:
                 producer.produce(
                     record.topic,
+                    partition=record.partition,  # where its trace is, whatever its producer makes of keys
                     value=record.value,
                     key=record.key,
                     headers=[

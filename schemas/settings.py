@@ -11,7 +11,7 @@ import tomllib
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -86,6 +86,12 @@ class AssembleSettings(_Section):
     max_bytes: int = Field(16 * 2**20, ge=1024, le=22 * 2**20, description="close a trace at this many bytes")
     max_open_traces: int = Field(500_000, ge=1, description="per partition; more evicts the one due soonest")
     max_open_bytes: int = Field(2 * 2**30, ge=2**20, description="per partition; more evicts the one due soonest")
+
+    @model_validator(mode="after")
+    def _known_while_amended(self) -> "AssembleSettings":
+        if self.remember_seconds < self.amend_seconds:  # a late event would begin its trace anew
+            raise ValueError("remember_seconds must not be less than amend_seconds")
+        return self
 
 
 class WorkerSettings(_Section):

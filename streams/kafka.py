@@ -83,6 +83,7 @@ class KafkaLog:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
+                "isolation.level": "read_uncommitted",  # as Faust reads: one must not see an end before the other
                 "fetch.message.max.bytes": _MAX_MESSAGE_BYTES,
             }
         )

@@ -49,6 +49,7 @@ _TICK_TRACES = 2_048
 """Traces that one look at the timers closes: the runtime wants to hear from the stage in between."""
 _REFETCH_TRACES = 16
 """Closed traces that are held in memory at a time to be amended."""
+_FORGET_TRACES = 1_000
 _FOREVER_MS = 1 << 52
 _OFFSET = struct.Struct(">Q")
 
@@ -138,7 +139,7 @@ class AssembleStage:
         if decoded.dead:
             await self._publisher.publish(decoded.dead)
             METRICS.dead_letters.labels(STAGE).inc(len(decoded.dead))
-        await self._take_in(own, decoded, fresh[-1].offset + 1)
+        await self._take_in(own, decoded, fresh[-1].offset + 1, max(own.last_ms, fresh[-1].timestamp_ms))
         own.last_ms = max(own.last_ms, fresh[-1].timestamp_ms)
         METRICS.messages.labels(STAGE).inc(len(fresh))
         await self._keep_bounds(own)
@@ -152,9 +153,7 @@ class AssembleStage:
             if not due:
                 break
             await self._close(own, due)
-        aged = await own.state.aged(up_to - self._windows.remember_ms, 1000)
-        if aged:
-            own.lease = await own.state.commit(own.lease, Change(drop_closed=aged))
+        await self._forget(own, up_to - self._windows.remember_ms)
 
     def open_traces(self, partition: int) -> int:
         """Open traces of a partition."""
@@ -198,7 +197,7 @@ class AssembleStage:
                 )
         return _Decoded(arrivals, dead, dead_offsets)
 
-    async def _take_in(self, own: _Partition, decoded: _Decoded, next_offset: int) -> None:
+    async def _take_in(self, own: _Partition, decoded: _Decoded, next_offset: int, now_ms: int) -> None:
         arrivals = decoded.arrivals
         counted = 0  # dead events
         while True:
@@ -221,7 +220,7 @@ class AssembleStage:
             try:
                 own.lease = await own.state.commit(own.lease, change)
             except StateFull:
-                if not await self._evict(own, _CLOSE_TRACES):
+                if not await self._make_room(own, now_ms):
                     raise
                 continue
             counted += dead
@@ -282,6 +281,18 @@ class AssembleStage:
             if not await self._evict(own, max(1, min(excess, _CLOSE_TRACES))):
                 return
             excess = own.open_traces - self._windows.max_open_traces
+
+    async def _make_room(self, own: _Partition, now_ms: int) -> bool:
+        """Let go of something: of traces that were remembered for long enough (no tick comes before this), else of open
+        ones, which are closed. Closed ones that may still have stragglers stay: those would begin their trace anew."""
+        return await self._forget(own, now_ms - self._windows.remember_ms) or await self._evict(own, _CLOSE_TRACES)
+
+    async def _forget(self, own: _Partition, before_ms: int) -> bool:
+        """Forget traces that closed before; whether there were any."""
+        aged = await own.state.aged(before_ms, _FORGET_TRACES)
+        if aged:
+            own.lease = await own.state.commit(own.lease, Change(drop_closed=aged))
+        return bool(aged)
 
     async def _evict(self, own: _Partition, count: int) -> bool:
         soonest = await own.state.due(_FOREVER_MS, count)

@@ -32,7 +32,7 @@ from streams.stages.patterns import PatternMiner, counted
 from streams.stages.taking_over import unsure_before
 from streams.stages.windows import Draft, PartitionWindows
 from streams.state.near_duplicates import NearDuplicates
-from streams.state.port import Change, Lease, PartitionState
+from streams.state.port import Change, Lease, PartitionState, StateFull
 
 TOPIC = "traces"
 STAGE = "curate"
@@ -142,7 +142,7 @@ class CurateStage:
         await self._publisher.publish(outgoing)
         if self._miner is not None:
             await self._miner.apply(partition, self._counted(read, assessed))
-        own.lease = await own.state.commit(own.lease, change)
+        await self._commit(own, change, fresh[-1].timestamp_ms)
         own.windows.committed(draft)
         own.unsure.difference_update(message.offset for message in fresh)
         own.last_ms = max(own.last_ms, fresh[-1].timestamp_ms)
@@ -150,6 +150,18 @@ class CurateStage:
         for result in results:
             METRICS.traces.labels(result.decision.verdict).inc()
             METRICS.examples.inc(len(result.examples))
+
+    async def _commit(self, own: _Partition, change: Change, now_ms: int) -> None:
+        """Where Redis is full, verdicts that are remembered for long enough go first: no tick comes before this."""
+        while True:
+            try:
+                own.lease = await own.state.commit(own.lease, change)
+                return
+            except StateFull:
+                aged = await own.state.aged(max(own.last_ms, now_ms) - self._remember_ms, 1000)
+                if not aged:
+                    raise
+                own.lease = await own.state.commit(own.lease, Change(drop_closed=aged))
 
     async def tick(self, partition: int, now_ms: int | None) -> None:
         """Forget verdicts of traces that can no longer be amended, and publish finished windows and patterns."""
@@ -238,11 +250,15 @@ class CurateStage:
 
 
 def _newest_only(read: Sequence[_Read], before: Mapping[str, Settled]) -> list[_Read]:
-    """Without older revisions that were published again."""
+    """Without older revisions that were published again. What comes a second time is marked, whoever published it: a
+    worker that was frozen while another took over does not know that it comes second."""
     newest = {trace_id: entry.revision for trace_id, entry in before.items()}
     kept = []
     for one in read:
-        if one.trace.revision >= newest.get(one.trace.trace_id, 0):
+        known = newest.get(one.trace.trace_id, 0)
+        if one.trace.revision == known and not one.trace.redelivered:
+            one = _Read(one.offset, msgspec.structs.replace(one.trace, redelivered=True))
+        if one.trace.revision >= known:
             newest[one.trace.trace_id] = one.trace.revision
             kept.append(one)
     return kept

@@ -181,6 +181,11 @@ def _check(held: Sequence[bytes | None], lease: Lease) -> None:
         raise StateLost("the state in Redis is not the one this worker left")
 
 
+_FULL = "Redis has no memory left (maxmemory): give it more, or lower assemble.remember_seconds"
+_NOT_NOW = ("LOADING", "MISCONF", "READONLY", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN")
+"""What Redis says while it starts, fails over or cannot write."""
+
+
 async def translated(call: Callable[[], Awaitable[_T]]) -> _T:
     """Redis errors in our words. A wrong password is not transient; the rest of what Redis may say is."""
     try:
@@ -188,12 +193,12 @@ async def translated(call: Callable[[], Awaitable[_T]]) -> _T:
     except AuthenticationError:
         raise
     except OutOfMemoryError:
-        raise StateFull("Redis has no memory left (maxmemory)") from None
+        raise StateFull(_FULL) from None
     except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError) as error:
         raise StateUnavailable(f"Redis does not answer ({type(error).__name__})") from None
     except ResponseError as error:
         if "OOM" in str(error):
-            raise StateFull("Redis has no memory left (maxmemory)") from None
-        if any(word in str(error) for word in ("LOADING", "MISCONF", "READONLY", "BUSY")):
+            raise StateFull(_FULL) from None
+        if any(word in str(error) for word in _NOT_NOW):
             raise StateUnavailable("Redis cannot take writes now") from None
         raise

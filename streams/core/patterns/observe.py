@@ -101,7 +101,7 @@ def _latency_us(action: Action) -> int | None:
         return round(stated * MICROS) if 0 <= stated < MICROS else None
     between = returned.occurred_at - call.occurred_at
     real = not (call.occurred_at_synthetic or returned.occurred_at_synthetic)
-    return between if real and between > 0 else None
+    return between if real and 0 < between < MICROS * MICROS else None
 
 
 def _sequences(elements: Sequence[_Element], judged: tuple[int, int], counts: Counts) -> None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +96,13 @@ def test_sub_agents_have_sequences_of_their_own_and_calls_of_users_do_not_count(
 def test_real_times_stand_in_for_a_latency_that_is_not_stated() -> None:
     run = Run().starts().says("x").calls("a").returns().calls("a").returns(latency_seconds=-4.0).ends()
     assert counts(run)[name_of(["a"])][-2:] == [1_000_000, 1]
+
+
+def test_a_clock_that_says_1970_states_no_latency() -> None:
+    run = Run().starts().says("x").calls("a").returns().ends()
+    event = next(event for event in run.events if event.tool_called)
+    run.events[run.events.index(event)] = msgspec.structs.replace(event, occurred_at=0)
+    assert counts(run)[name_of(["a"])][-2:] == [0, 0]
 
 
 def test_failures_ratings_and_inputs_are_counted_by_tool() -> None:

@@ -12,7 +12,7 @@ from schemas.records import DeadLetter, Event, EventBatch, LateEvent, Quarantine
 from streams.core.timers import Windows
 from streams.stages import closing
 from streams.stages.assemble import AssembleStage
-from streams.state.port import StateFull
+from streams.state.port import Change, Lease, StateFull
 from tests.simulation.world import LOOKUP, SCHEMA_IDS, TroubledState, World
 from tests.unit.core.build import Run
 
@@ -165,6 +165,32 @@ def test_a_full_state_closes_what_is_open_and_with_nothing_open_pauses() -> None
     bench.wait(500)
     assert [trace.trace_id for trace in bench.traces] == ["t", "u"]
     assert bench.world.state.counters["received"] == 5
+
+
+@pytest.mark.parametrize(("after_ms", "resumes"), [(1_000, False), (20_000, True)])
+def test_what_was_remembered_for_long_enough_makes_room_in_a_full_state(
+    after_ms: int, resumes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(replace(WINDOWS, remember_ms=10_000))
+    bench.send(run_of())
+    bench.wait(500)
+    state = bench.world.state
+    commit = state.commit
+
+    async def room_once_something_went(lease: Lease, change: Change) -> Lease:
+        done = await commit(lease, change)
+        state.full = state.full and not change.drop_closed
+        return done
+
+    monkeypatch.setattr(state, "commit", room_once_something_went)
+    state.full = True
+    if resumes:
+        bench.send(run_of(trace_id="u"), after_ms=after_ms)
+        assert (set(state.open), set(state.closed)) == ({"u"}, set())
+    else:
+        with pytest.raises(StateFull):
+            bench.send(run_of(trace_id="u"), after_ms=after_ms)
+        assert set(state.closed) == {"t"}
 
 
 def test_more_open_traces_than_allowed_evicts_those_due_soonest() -> None:

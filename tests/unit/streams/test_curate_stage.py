@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 
+import pytest
+
 from schemas.codec import REPLAYED, encode
 from schemas.records import Consent, Decision, Example, ExampleRetraction, FeedbackGiven, QualityWindow, Trace
 from streams.core.near_duplicates.records import Candidate, Claim, Rules, Withdrawal
@@ -16,6 +18,7 @@ from streams.stages.curate import CurateStage
 from streams.stages.patterns import PatternMiner
 from streams.state.near_duplicates_memory import MemoryNearDuplicates
 from streams.state.patterns import MemoryPatternStore
+from streams.state.port import Change, Lease, StateFull
 from tests.simulation.world import LOOKUP, SCHEMA_IDS, World
 from tests.unit.core.build import Run, good_run
 
@@ -305,6 +308,51 @@ def test_what_was_sent_again_out_of_the_dead_letters_takes_back_what_was_told_be
     first = kinds.index(ExampleRetraction)
     assert first == len(kinds) - first - 1 > 0
     assert [decision.redelivered for decision in world.records("decisions", Decision)] == [False, True]
+
+
+def test_what_comes_a_second_time_unmarked_takes_back_what_was_told_before() -> None:
+    world = World(1)
+    stage = stage_of(world)
+
+    async def work() -> None:
+        await stage.acquire(0)
+        await stage.handle(0, messages(world, [trace_of(1), trace_of(2), trace_of(2)]))
+        await stage.handle(0, messages(world, [trace_of(1)]))
+
+    run(work())
+    decided = [(decision.trace_id, decision.redelivered) for decision in world.records("decisions", Decision)]
+    assert decided == [("t1", False), ("t2", False), ("t2", True), ("t1", True)]
+    taken_back = [
+        one for one in world.published("examples", Example, ExampleRetraction) if isinstance(one, ExampleRetraction)
+    ]
+    assert [one.trace_id for one in taken_back] == ["t2", "t1"]
+
+
+def test_verdicts_that_are_old_enough_make_room_in_a_full_redis() -> None:
+    world = World(1)
+    stage = stage_of(world)
+    stage._remember_ms = 1_000
+
+    async def work() -> None:
+        await stage.acquire(0)
+        await stage.handle(0, messages(world, [trace_of(1)]))
+        world.state.full = True
+        soon = messages(world, [trace_of(2)])
+        with pytest.raises(StateFull):
+            await stage.handle(0, soon)
+        commit = world.state.commit
+
+        async def room_once_something_went(lease: Lease, change: Change) -> Lease:
+            done = await commit(lease, change)
+            world.state.full = world.state.full and not change.drop_closed
+            return done
+
+        world.state.commit = room_once_something_went  # type: ignore[method-assign]
+        late = [replace(message, timestamp_ms=trace_of(1).closed_at // 1000 + 2_000) for message in soon]
+        await stage.handle(0, late)
+
+    run(work())
+    assert set(world.state.closed) == {"t2"}
 
 
 def test_patterns_are_made_of_runs_whose_content_may_be_used() -> None:
