@@ -2,6 +2,7 @@
 children."""
 
 import atexit
+import logging
 import os
 import signal
 import threading
@@ -13,6 +14,7 @@ from training_data_producer._pipeline import Pipeline
 from training_data_producer._settings import Settings
 from training_data_producer._values import Values
 
+_LOG = logging.getLogger("training_data_producer")
 _FORK_WAIT_SECONDS = 0.5
 _previous: Any = None
 """SIGTERM's handler before ours: whatever `signal.signal` gave."""
@@ -80,7 +82,10 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 def _at_exit() -> None:
     for outlet in list(_outlets):
-        outlet.close()
+        try:
+            outlet.close()
+        except Exception as error:  # the next one has events to save, too
+            _LOG.error("a producer could not be closed (%s)", type(error).__name__)
 
 
 def _before_fork() -> None:

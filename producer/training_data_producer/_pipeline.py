@@ -97,6 +97,8 @@ class Pipeline:
                 or self._bytes_in - self._bytes_out + size > settings.queue_bytes
             ):
                 self._overflow(event)
+                if not self._open and self._queue and not self._alive() and not self._spool.inside:
+                    self._queue_to_disk()
                 return
             with self._guard:
                 self._bytes_in += size
@@ -117,18 +119,26 @@ class Pipeline:
         """
         if self._thread is None and self._open:
             self._start()
-        return self._settle(timeout_seconds, final=False)
+        return self._flush(timeout_seconds)
 
     def save(self, timeout_seconds: float) -> None:
         """Like `flush`, but starts nothing: for a process that may be about to end."""
         if self._thread is not None:
-            self._settle(timeout_seconds, final=False)
+            self._flush(timeout_seconds)
 
     def close(self, timeout_seconds: float) -> None:
         """Flush, then put what is left on disk, and end the thread. Later events go straight to disk."""
         self._open = False
+        try:
+            if self._thread is not None:
+                self._settle(timeout_seconds)
+        finally:  # also where somebody who does not want to wait presses Ctrl-C
+            self._end()
+
+    def _end(self) -> None:
         if self._thread is not None:
-            self._settle(timeout_seconds, final=True)
+            self._stopping = True
+            self._wake.put(None)
             self._thread.join(_STOP_SECONDS)
             if self._thread.is_alive() and self._spool.idle(1.0):
                 self._worker.persist(final=True)  # it hangs inside a library; what it holds does not change
@@ -170,19 +180,23 @@ class Pipeline:
             spool_bytes=self._spool.bytes,
         )
 
-    def _settle(self, timeout_seconds: float, *, final: bool) -> bool:
+    def _settle(self, timeout_seconds: float) -> int:
+        """Wait until what was emitted so far has settled; how much that was."""
         ticket = self.counters.queued
         deadline = time.monotonic() + timeout_seconds
         self._worker.hurry = True
         self._wake.put(None)
-        while not self._worker.settled(ticket) and time.monotonic() < deadline and self._alive():
-            time.sleep(_WAIT_SECONDS)
-        self._worker.hurry = False
+        try:
+            while not self._worker.settled(ticket) and time.monotonic() < deadline and self._alive():
+                time.sleep(_WAIT_SECONDS)
+        finally:
+            self._worker.hurry = False
+        return ticket
+
+    def _flush(self, timeout_seconds: float) -> bool:
+        ticket = self._settle(timeout_seconds)
         arrived = self._worker.delivered_all(ticket)
-        if final:
-            self._stopping = True
-            self._wake.put(None)
-        elif not self._worker.settled(ticket):
+        if not self._worker.settled(ticket):
             self._persists_wanted += 1
             wanted = self._persists_wanted
             self._wake.put(None)
@@ -220,9 +234,13 @@ class Pipeline:
         while True:
             try:
                 delay = self._worker.step(time.monotonic(), len(self._queue), self._full)
+            except Exception:
+                self._note_fault()
+                delay = _REPORT_SECONDS / 20
+            try:  # whatever became of the step: the process may be about to end
                 wanted = self._persists_wanted
                 if self._persists_done < wanted or self._stopping:
-                    self._worker.persist(final=self._stopping)
+                    self._worker.persist(final=self._stopping, ticket=self.counters.queued)
                     self._persists_done = wanted  # only now: `flush` may be the last thing its process does
                 self._report_drops(force=False)
             except Exception:
@@ -269,6 +287,12 @@ class Pipeline:
             self._overflow(events[0])
 
     def _overflow(self, event: Emitted) -> None:
+        if self._spool.inside:
+            with self._guard:  # above its bound, but the spool is in the middle of a write of this thread
+                self._bytes_in += event.size
+                self.counters.queued += 1
+                self._queue.append(event)
+            return
         saved = self._spool.has_room(event.size) and self._spool.append(self._encoder.encode([event])) is not None
         with self._guard:
             if saved:

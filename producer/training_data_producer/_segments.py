@@ -5,13 +5,15 @@ written with, so that a later version of this package can deliver them; every ot
 traceparent (55 bytes) and the Avro payload without a schema id (the registry may be away when it is written).
 """
 
+import logging
 import os
 import struct
 import zlib
 from pathlib import Path
 
-from training_data_producer._encoding import Encoded
+from training_data_producer._encoding import SCHEMA_TEXT, Encoded
 
+_LOG = logging.getLogger("training_data_producer")
 _MAGIC = b"TDPSPOOL1\n"
 _FRAME = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
@@ -125,6 +127,18 @@ class Segment:
             self.path.replace(self.path.with_suffix(".damaged"))
         else:
             self.path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Deal with a file that `reopen` cannot read. Raises OSError.
+
+    One that is no longer than a head lost nothing: its writer died at it. Any other holds batches.
+    """
+    if path.stat().st_size <= len(_MAGIC) + _FRAME.size + len(SCHEMA_TEXT.encode()):
+        path.unlink(missing_ok=True)
+        return
+    _LOG.error("a file of the spool has a damaged head, or is of a newer version; see *.damaged there")
+    path.replace(path.with_suffix(".damaged"))
 
 
 def _frame(body: bytes) -> bytes:

@@ -15,10 +15,12 @@ from collections import deque
 from pathlib import Path
 
 from training_data_producer._encoding import SCHEMA_TEXT, Encoded
-from training_data_producer._segments import Segment, framed_size
+from training_data_producer._segments import Segment, framed_size, set_aside
 
 _LOG = logging.getLogger("training_data_producer")
 SEGMENT_BYTES = 4 * 2**20
+_INHERITED_SEGMENTS = 64
+"""So many are taken over at once: each is an open file, and the limit of open files is the agent's."""
 _RETRY_SECONDS = 1.0
 
 
@@ -38,6 +40,9 @@ class Spool:
         self._inherited_locks: dict[str, int] = {}
         self._bytes_of_others = 0
         self._broken_until = 0.0
+        self._appending: int | None = None
+        self.more_left = False
+        """Whether segments of dead processes wait that were not taken over yet."""
         self.problem: str | None = None
         """Why nothing can be written at present, for people."""
 
@@ -59,22 +64,30 @@ class Spool:
     def append(self, batch: Encoded, *, taken: bool = False) -> Segment | None:
         """Write a batch; None when there is no room or the disk fails.
 
-        With `taken`, the batch is on its way to Kafka already and will not come out of `take` again; only possible
-        when nothing older waits here.
+        With `taken`, the batch is on its way to Kafka already and will not come out of `take` again: it goes to a
+        segment of which everything was taken.
         """
         with self._guard:
-            if not self.has_room(framed_size(batch)) or (taken and any(s.unread for s in self._own)):
+            if self.inside or not self.has_room(framed_size(batch)):
                 return None
+            self._appending = threading.get_ident()
             try:
-                segment = self._writable()
+                segment = self._writable(all_taken=taken)
                 segment.append(batch)
             except OSError as error:
                 self._fail(error)
                 return None
+            finally:
+                self._appending = None
             if taken:
                 segment.skip_to_end()
             self.problem = None
             return segment
+
+    @property
+    def inside(self) -> bool:
+        """Whether this very thread is appending: then a signal handler or a finalizer of the agent runs in between."""
+        return self._appending == threading.get_ident()
 
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes may be written."""
@@ -155,12 +168,15 @@ class Spool:
         self._inherited_locks.clear()
         self._lock = None
 
-    def _writable(self) -> Segment:
+    def _writable(self, *, all_taken: bool) -> Segment:
         last = self._own[-1] if self._own else None
-        if last and last.writable and last.written < SEGMENT_BYTES:
+        if last and last.writable and last.written < SEGMENT_BYTES and not (all_taken and last.unread):
             return last
         if last and last.writable:
             last.seal()
+        if self._lock is not None and not self._lock_path(self._instance).exists():
+            os.close(self._lock)  # somebody removed the directory
+            self._lock = None
         if self._lock is None:
             self._ensure_directory()
             self._lock = self._locked(self._instance, create=True)
@@ -193,7 +209,10 @@ class Spool:
             return
         if segment.damaged_bytes:
             _LOG.error("%d damaged bytes were found in the spool; see *.damaged there", segment.damaged_bytes)
-        segment.remove()
+        try:
+            segment.remove()
+        except OSError as error:
+            _LOG.warning("a delivered file of the spool could not be removed: %s", error.strerror or error)
         self._release_done_owners()
 
     def _release_done_owners(self) -> None:
@@ -208,7 +227,11 @@ class Spool:
         owners = {_owner(path) for path in self._directory.glob("*.seg")}
         owners |= {path.stem for path in self._directory.glob("*.lock")}
         adopted = 0
-        for owner in owners - {self._instance} - self._inherited_locks.keys():
+        self.more_left = False
+        for owner in sorted(owners - {self._instance} - self._inherited_locks.keys()):
+            if len(self._inherited) >= _INHERITED_SEGMENTS:
+                self.more_left = True
+                break
             lock = self._locked(owner, create=False)
             if lock is None:
                 continue
@@ -216,7 +239,7 @@ class Spool:
             for path in self._directory.glob(f"*-{owner}-*.seg"):
                 segment = Segment.reopen(path)
                 if segment is None:
-                    path.unlink(missing_ok=True)
+                    set_aside(path)
                 else:
                     self._inherited.append(segment)
                     adopted += 1

@@ -90,7 +90,7 @@ class Worker:
             self._take_events()
         self._place(now)
         self._deliver(now)
-        if now >= self._next_adopt:
+        if now >= self._next_adopt or (self._spool.more_left and not self._spool.holds_any):
             self._next_adopt = now + _ADOPT_EVERY_SECONDS
             if self._spool.adopt():
                 _LOG.info("delivering events that earlier processes left in the spool")
@@ -108,26 +108,33 @@ class Worker:
 
     def settled(self, ticket: int) -> bool:
         """Whether the first `ticket` events are delivered, or on disk while Kafka is away."""
-        if self._taken < ticket or self._unplaced or not self._looked_for_leftovers:
-            return False
-        window = [*list(self._head), *list(self._sent.values())]
-        if self._away:
-            return all(waiting.segment for waiting in window)
-        return not self._spool.holds_any and all(waiting.mark >= ticket for waiting in window)
+        return self._settled(ticket, away=self._away)
 
     def delivered_all(self, ticket: int) -> bool:
         """Whether the first `ticket` events have reached Kafka."""
-        return not self._away and self.settled(ticket)
+        return self._settled(ticket, away=False)
 
-    def persist(self, *, final: bool) -> None:
-        """Copy everything in memory to disk: the process may end. With `final` this worker will not go on."""
+    def _settled(self, ticket: int, *, away: bool) -> bool:
+        if self._taken < ticket or self._unplaced or not self._looked_for_leftovers or self._spool.more_left:
+            return False
+        # What is sent twice over: batches go to and fro between both while another thread reads.
+        window = [*list(self._sent.values()), *list(self._head), *list(self._sent.values())]
+        if away:
+            return all(waiting.segment for waiting in window)
+        return not self._spool.holds_any and all(waiting.mark >= ticket for waiting in window)
+
+    def persist(self, *, final: bool, ticket: int = 0) -> None:
+        """Copy everything in memory to disk, and of the queue at least the first `ticket` events: the process may end.
+
+        With `final` this worker will not go on, and all of the queue is taken; otherwise agents may go on to emit.
+        """
         while True:
             self._spill(final=final)
             while self._unplaced:
                 if self._spool.append(self._unplaced[0]) is None:
                     return
                 self._counters.spooled += self._unplaced.popleft().event_count
-            if not self._take_events():
+            if (self._taken >= ticket and not final) or not self._take_events():
                 return
 
     def lost(self) -> int:
@@ -205,9 +212,18 @@ class Worker:
 
     def _finish(self, sent: Sent, now: float) -> None:
         self._last_news = now
-        waiting = self._sent.pop(sent, None)
+        waiting = self._sent.get(sent)
         if waiting is None:
             return
+        try:
+            self._account(sent, waiting)
+        finally:
+            self._sent.pop(sent, None)  # last: `flush` may be the last thing its process does
+        if self._away and not sent.refused:
+            self._away = False
+            _LOG.warning("Kafka is back: the spool is being delivered")
+
+    def _account(self, sent: Sent, waiting: Waiting) -> None:
         self._window_bytes -= len(waiting.batch.payload)
         if sent.refused:
             self._counters.refused += waiting.batch.event_count
@@ -221,9 +237,6 @@ class Worker:
                 self._counters.respooled += waiting.batch.event_count
         if waiting.segment is not None:
             self._spool.acknowledge(waiting.segment)
-        if self._away and not sent.refused:
-            self._away = False
-            _LOG.warning("Kafka is back: the spool is being delivered")
 
     def _watch(self, now: float) -> None:
         oldest = next(iter(self._sent.values()), None) or (self._head[0] if self._head else None)

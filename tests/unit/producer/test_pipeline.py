@@ -1,6 +1,7 @@
 """The way from `emit` to the disk, with Kafka and the registry nowhere."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,9 +66,9 @@ def test_flush_returns_only_when_the_rest_is_on_disk(tmp_path: Path, monkeypatch
     worker = producer._outlet.pipeline._worker
     persist = worker.persist
 
-    def slowly(*, final: bool) -> None:
+    def slowly(*, final: bool, ticket: int) -> None:
         time.sleep(0.2)
-        persist(final=final)
+        persist(final=final, ticket=ticket)
 
     monkeypatch.setattr(worker, "persist", slowly)
     trace = producer.trace(scenario="s", agent="a").start()
@@ -77,6 +78,89 @@ def test_flush_returns_only_when_the_rest_is_on_disk(tmp_path: Path, monkeypatch
     assert producer.stats().spooled == 1001
     trace.end()
     producer.close(0.1)
+
+
+def test_flush_comes_to_an_end_while_others_go_on_to_emit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = producer_for(tmp_path)
+    worker = producer._outlet.pipeline._worker
+    trace = producer.trace(scenario="s", agent="a").start()
+    take = worker._take_events
+    rounds: list[None] = []
+
+    def while_others_emit() -> int:
+        rounds.append(None)
+        if len(rounds) < 1000:
+            trace.user_message("again")
+        return take()
+
+    monkeypatch.setattr(worker, "_take_events", while_others_emit)
+    trace.user_message("hello")
+    assert not producer.flush(0.1)
+    assert len(rounds) < 100
+    assert producer.stats().spooled >= 2
+    producer.close(0.1)
+
+
+def test_ctrl_c_while_the_end_is_waited_for_leaves_everything_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = producer_for(tmp_path)
+    trace = producer.trace(scenario="s", agent="a").start()
+    for _ in range(1000):
+        trace.user_message("hello")
+
+    def interrupted(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(producer._outlet.pipeline._worker, "settled", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        producer.close(5)
+    assert producer.stats().spooled == 1001
+    assert frames(tmp_path) == 1001
+
+
+def test_a_fault_in_every_step_keeps_nothing_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = producer_for(tmp_path)
+
+    def broken(*_: object) -> float:
+        raise RuntimeError
+
+    monkeypatch.setattr(producer._outlet.pipeline._worker, "step", broken)
+    trace = producer.trace(scenario="s", agent="a").start()
+    for _ in range(500):
+        trace.user_message("hello")
+    assert not producer.flush(0.1)
+    assert producer.stats().spooled == 501
+    producer.close(0.1)
+    assert producer.stats().dropped == 0
+    assert frames(tmp_path) == 501
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_signal_handler_may_emit_in_the_middle_of_a_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    producer = producer_for(tmp_path, queue_events=0)
+    producer._outlet.pipeline._start = lambda: None  # type: ignore[method-assign]
+    trace = producer.trace(scenario="s", agent="a").start()
+    if closed:
+        producer.close(0.1)
+    write, writes = os.pwrite, []
+
+    def interrupted(descriptor: int, data: bytes, offset: int) -> int:
+        done = write(descriptor, data, offset)
+        writes.append(done)
+        if len(writes) == 5:
+            trace.user_message("from the handler")
+        return done
+
+    monkeypatch.setattr(os, "pwrite", interrupted)
+    for _ in range(50):
+        trace.user_message("hello" * 20)
+    monkeypatch.undo()
+    producer.close(0.1)
+    assert producer.stats().emitted == producer.stats().spooled == 52
+    assert frames(tmp_path) == 52
 
 
 def test_events_after_close_go_straight_to_disk(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The disk spool: order, bounds, torn tails, owners that are gone."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,15 @@ def test_a_batch_on_its_way_already_is_kept_but_not_taken_again(tmp_path: Path) 
     where = spool(tmp_path)
     segment = where.append(batch(1), taken=True)
     where.append(batch(2))
-    assert where.append(batch(3), taken=True) is None
-    assert drained(where) == [2]
     assert segment is not None
+    later = where.append(batch(3), taken=True)
+    assert later is not None
+    assert later is not segment, "what was read to its end stays apart from what was not"
+    assert drained(where) == [2]
     where.close()
     heir = spool(tmp_path, "two")
-    assert heir.adopt() == 1
-    assert drained(heir) == [1, 2]
+    assert heir.adopt() == 2
+    assert drained(heir) == [1, 2, 3]
 
 
 def test_the_bound_refuses_the_newest(tmp_path: Path) -> None:
@@ -171,3 +174,48 @@ def test_destinations_have_spools_of_their_own(tmp_path: Path) -> None:
     assert first == destination_directory(tmp_path, "b:2,a:1", "t")
     assert first != destination_directory(tmp_path, "a:1,c:2", "t")
     assert SEGMENT_BYTES < 2**24
+
+
+def test_a_file_with_a_damaged_head_is_kept_for_people_and_one_that_never_had_a_head_is_not(tmp_path: Path) -> None:
+    where = spool(tmp_path)
+    where.append(batch(1, 5_000))
+    where.close()
+    (path,) = tmp_path.glob("*.seg")
+    raw = bytearray(path.read_bytes())
+    raw[40] ^= 1
+    path.write_bytes(raw)
+    torn = path.with_name(path.name.replace("000001", "000002"))
+    torn.write_bytes(raw[:30])
+    heir = spool(tmp_path, "two")
+    assert heir.adopt() == 0
+    heir.close()
+    assert files(tmp_path) == [".damaged"]
+
+
+def test_a_directory_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    where = spool(tmp_path / "spool")
+    where.append(batch(1, SEGMENT_BYTES))
+    shutil.rmtree(tmp_path / "spool")
+    assert where.append(batch(2))
+    assert spool(tmp_path / "spool", "two").adopt() == 0, "its owner lives"
+    where.close()
+    heir = spool(tmp_path / "spool", "three")
+    assert heir.adopt() == 1
+    assert drained(heir) == [2]
+
+
+def test_many_dead_processes_are_taken_over_some_at_a_time(tmp_path: Path) -> None:
+    for number in range(150):
+        dead = spool(tmp_path, f"dead{number:03}")
+        dead.append(batch(number))
+        dead.close()
+    heir = spool(tmp_path, "heir")
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    found: list[int] = []
+    while heir.adopt() or heir.more_left:
+        if before:
+            assert len(os.listdir("/proc/self/fd")) - before < 150
+        found += drained(heir)
+    assert sorted(found) == list(range(150))
+    heir.close()
+    assert files(tmp_path) == []
