@@ -115,13 +115,14 @@ class Worker:
         return self._settled(ticket, away=False)
 
     def _settled(self, ticket: int, *, away: bool) -> bool:
-        if self._taken < ticket or self._unplaced or not self._looked_for_leftovers or self._spool.more_left:
+        if self._taken < ticket or self._unplaced or not self._looked_for_leftovers:
             return False
-        # What is sent twice over: batches go to and fro between both while another thread reads.
+        # `_sent` is read before and after: batches go to and fro between both meanwhile.
         window = [*list(self._sent.values()), *list(self._head), *list(self._sent.values())]
         if away:
             return all(waiting.segment for waiting in window)
-        return not self._spool.holds_any and all(waiting.mark >= ticket for waiting in window)
+        left = self._spool.holds_any or self._spool.more_left
+        return not left and all(waiting.mark >= ticket for waiting in window)
 
     def persist(self, *, final: bool, ticket: int = 0) -> None:
         """Copy everything in memory to disk, and of the queue at least the first `ticket` events: the process may end.
