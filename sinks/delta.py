@@ -12,7 +12,7 @@ Facts of deltalake 1.6.6, found by experiment, that this stands on:
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -32,8 +32,8 @@ from sinks.tables import TableSpec
 NOTHING = -1
 """Committed offset of a topic partition of which nothing is stored."""
 
-_COMMIT_ATTEMPTS = 50
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+COMMIT_ATTEMPTS = 50
+NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _CLIENT_OPTIONS = {"max_retries": "3", "retry_timeout": "15s", "connect_timeout": "5s", "timeout": "30s"}
 """The object store client gives up early: the sink itself retries, and meanwhile answers Kafka and signals."""
 
@@ -46,6 +46,35 @@ ResultT = TypeVar("ResultT")
 def client_options(options: Mapping[str, str]) -> dict[str, str]:
     """Storage options with the client's patience; none for a directory."""
     return _CLIENT_OPTIONS | dict(options) if options else {}
+
+
+def active_sizes(table: DeltaTable) -> dict[str, int]:
+    """Files of the version that the handle sees, with their sizes in bytes."""
+    active = pa.table(table.get_add_actions())
+    return dict(zip(active["path"].to_pylist(), active["size_bytes"].to_pylist(), strict=True))
+
+
+def commit_next(
+    table: DeltaTable, spec: TableSpec, actions: Sequence[AddAction | RemoveAction], offsets: Sequence[Transaction] = ()
+) -> bool:
+    """Commit at exactly the version after the one that the handle sees; False where another commit came first.
+
+    In both cases the handle then sees the newest version.
+    """
+    properties = CommitProperties(app_transactions=list(offsets), max_commit_retries=0)
+    try:
+        table.create_write_transaction(
+            list(actions),
+            "append",
+            spec.schema,
+            commit_properties=properties,
+            post_commithook_properties=NO_HOOKS,
+        )
+    except CommitFailedError:
+        table.update_incremental()
+        return False
+    table.update_incremental()
+    return True
 
 
 class StaleSnapshotError(Exception):
@@ -141,30 +170,16 @@ class SinkTable:
     def _commit(self, change: Change, fence: Fence) -> int:
         table = self._table()
         actions: list[Any] | None = None
-        for _ in range(_COMMIT_ATTEMPTS):
+        for _ in range(COMMIT_ATTEMPTS):
             if self._is_committed(table, fence):
                 return int(table.version())
             removed = self._removals(table, change)
             if actions is None:
                 actions = self._write_files(table, change)
-            properties = CommitProperties(
-                app_transactions=[Transaction(app, target) for app, (_, target) in fence.items()],
-                max_commit_retries=0,
-            )
-            try:
-                table.create_write_transaction(
-                    [*actions, *removed],
-                    "append",
-                    self.spec.schema,
-                    commit_properties=properties,
-                    post_commithook_properties=_NO_HOOKS,
-                )
-            except CommitFailedError:
-                table.update_incremental()
-                continue
-            table.update_incremental()
-            return int(table.version())
-        raise StorageUnavailable(f"table {self.spec.name}: {_COMMIT_ATTEMPTS} commits in a row were overtaken")
+            offsets = [Transaction(app, target) for app, (_, target) in fence.items()]
+            if commit_next(table, self.spec, [*actions, *removed], offsets):
+                return int(table.version())
+        raise StorageUnavailable(f"table {self.spec.name}: {COMMIT_ATTEMPTS} commits in a row were overtaken")
 
     def _is_committed(self, table: DeltaTable, fence: Fence) -> bool:
         """True when the table already holds the targets. Raises LeaseLost when it holds neither side of the fence."""
@@ -179,8 +194,7 @@ class SinkTable:
     def _removals(self, table: DeltaTable, change: Change) -> list[RemoveAction]:
         if not change.paths:
             return []
-        active = pa.table(table.get_add_actions())
-        sizes = dict(zip(active["path"].to_pylist(), active["size_bytes"].to_pylist(), strict=True))
+        sizes = active_sizes(table)
         if not change.paths <= sizes.keys():
             raise StaleSnapshotError(self.spec.name)
         now = now_millis()

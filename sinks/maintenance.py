@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.fs as pafs
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import RemoveAction
 
 from schemas.settings import Settings
-from sinks.delta import client_options
+from sinks.delta import COMMIT_ATTEMPTS, NO_HOOKS, active_sizes, client_options, commit_next
 from sinks.files import DataFile, copy_without, now_millis
 from sinks.tables import TABLES, TableSpec, table_uri
 
@@ -35,9 +35,6 @@ that grows towards the target would be written anew with every small batch."""
 MERGE_ALL_EVERY = 10
 CLEAN_EVERY = 20
 """Every so many compactions, files and log entries beyond the stated history are deleted."""
-
-_COMMIT_ATTEMPTS = 50
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -96,22 +93,11 @@ def _merge(table: DeltaTable, spec: TableSpec, sizes: Mapping[str, int]) -> bool
     merged = out.close(data_change=False)
     now = now_millis()
     actions = [RemoveAction(path, False, now, size, {}) for path, size in sizes.items()]
-    for _ in range(_COMMIT_ATTEMPTS):
-        if not sizes.keys() <= set(pa.table(table.get_add_actions())["path"].to_pylist()):
+    for _ in range(COMMIT_ATTEMPTS):
+        if not sizes.keys() <= active_sizes(table).keys():
             return False
-        try:
-            table.create_write_transaction(
-                [*([merged] if merged else []), *actions],
-                "append",
-                spec.schema,
-                commit_properties=CommitProperties(max_commit_retries=0),
-                post_commithook_properties=_NO_HOOKS,
-            )
-        except CommitFailedError:
-            table.update_incremental()
-            continue
-        table.update_incremental()
-        return True
+        if commit_next(table, spec, [*([merged] if merged else []), *actions]):
+            return True
     return False
 
 
@@ -130,7 +116,7 @@ def clean(settings: Settings, name: str) -> Upkeep:
             dry_run=False,
             enforce_retention_duration=False,
             full=orphans,
-            post_commithook_properties=_NO_HOOKS,
+            post_commithook_properties=NO_HOOKS,
         )
         table.update_incremental()
     table.create_checkpoint()

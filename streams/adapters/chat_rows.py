@@ -16,7 +16,7 @@ _ROLES = {
     "function_response": "tool", "tool_response": "tool",
 }  # fmt: skip
 _CALLS = ("function_call", "tool_call")
-_BETWEEN_RESULTS = re.compile(r"\n</tool_response>\n<tool_response>\n")
+_BETWEEN_RESULTS = "\n</tool_response>\n<tool_response>\n"
 _THOUGHT = re.compile(r"\s*+<think>(?P<thought>.*?)</think>\s*+", re.DOTALL)
 
 
@@ -56,7 +56,7 @@ def _messages(turn: Json) -> list[Json]:
         raise NotARunError("holds a turn whose speaker is not known")
     rest = {key: value for key, value in turn.items() if key not in ("from", "value")}
     if role == "tool":
-        return [{**rest, "role": role, "content": part} for part in _BETWEEN_RESULTS.split(said)]
+        return [{**rest, "role": role, "content": part} for part in said.split(_BETWEEN_RESULTS)]
     if role != "assistant":
         return [{**rest, "role": role, "content": said}]
     thought = _THOUGHT.match(said)
